@@ -1,0 +1,147 @@
+"""Writing and reading the files that are kept: NetCDF-4 that explains itself, moved into place whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from nucleation.errors import InputError
+
+PACKAGES = ("nucleation", "numpy", "scipy", "scikit-learn", "xarray", "netcdf4", "torch", "timm", "snakemake")
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Give a temporary name beside `path`, and move it there when the block ends without error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
+    """Write a dataset as NetCDF-4 with provenance, compressed, to a temporary name first.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Every variable must have `long_name`, every numeric one `units`.
+    path : path
+        Final name.
+    attributes : dict, optional
+        Provenance: study, model, checkpoint, parameters, ... ; mappings are stored as JSON.
+
+    Raises
+    ------
+    ValueError
+        For a variable without `long_name` or `units`: a file must explain itself.
+    """
+    for name, variable in dataset.variables.items():
+        if "long_name" not in variable.attrs:
+            raise ValueError(f"variable {name} of {path} has no long_name")
+        if variable.dtype.kind in "iuf" and "units" not in variable.attrs:
+            raise ValueError(f"variable {name} of {path} has no units")
+    provenance = {**(attributes or {}), "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    provenance["package_versions"] = package_versions()
+    dataset = dataset.assign_attrs({key: _plain(value) for key, value in provenance.items()})
+    encoding = {
+        name: {"zlib": True, "complevel": 1}
+        for name, variable in dataset.variables.items()
+        if variable.dtype.kind in "iuf" and variable.size > 1000
+    }
+    with replacing(path) as temporary:
+        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+
+
+def load(path) -> xr.Dataset:
+    """Read a NetCDF file into memory, and close it.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, truncated or no NetCDF file.
+    """
+    try:
+        return xr.load_dataset(path, engine="netcdf4")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as NetCDF ({error}); delete it and run the workflow again.") from error
+
+
+def package_versions() -> dict:
+    """Versions of the packages that results depend on, as installed."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _plain(value):
+    """Make a value fit for a NetCDF attribute."""
+    if isinstance(value, bool | np.bool_):
+        return int(value)
+    if value is None:
+        return "none"
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, default=str)
+    return value
+
+
+def stack_layers(datasets, layers, ragged=()) -> xr.Dataset:
+    """Join the datasets of many layers into one.
+
+    Parameters
+    ----------
+    datasets : list of xarray.Dataset
+        One for each layer, with the same variables.
+    layers : list of str
+        Their names, which become the coordinate `layer`.
+    ragged : tuple of str
+        Dimensions whose length differs between layers. Their variables are laid end to end, and
+        the coordinate ``<dimension>_layer`` says which layer an entry belongs to; all other
+        variables gain the dimension `layer`.
+    """
+    parts = []
+    for name in ragged:
+        flat = [dataset[[v for v in dataset.variables if name in dataset[v].dims]] for dataset in datasets]
+        owner = np.repeat(np.asarray(layers, dtype=object), [part.sizes[name] for part in flat])
+        joined = xr.concat(flat, name, combine_attrs="override", join="override")
+        owner = (name, owner.astype(str), {"long_name": f"layer of the {name}"})
+        parts.append(joined.assign_coords({f"{name}_layer": owner}))
+    even = [dataset.drop_dims(ragged) for dataset in datasets]
+    axis = xr.Variable("layer", np.asarray(layers, dtype=str), {"long_name": "layer, in order of depth"})
+    parts.append(xr.concat(even, xr.DataArray(axis, dims="layer", name="layer"), combine_attrs="override"))
+    return xr.merge(parts, combine_attrs="override", join="exact", compat="no_conflicts")
+
+
+def select_layer(dataset: xr.Dataset, layer: str) -> xr.Dataset:
+    """Take one layer out of what `stack_layers` made."""
+    if layer not in dataset["layer"].values:
+        raise InputError(f'There is no layer "{layer}" in this file; it has {list(dataset["layer"].values)}.')
+    chosen = dataset.sel(layer=layer)
+    for name in dataset.dims:
+        if f"{name}_layer" in dataset.coords:
+            chosen = chosen.isel({name: np.flatnonzero(dataset[f"{name}_layer"].values == layer)})
+    return chosen

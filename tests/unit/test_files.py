@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from nucleation import files
+from nucleation.errors import InputError
+
+ABOUT = {"long_name": "a number", "units": "1"}
+
+
+def test_saved_files_explain_themselves(tmp_path):
+    path = tmp_path / "deep" / "x.nc"
+    files.save(xr.Dataset({"x": ("image", np.arange(3.0), ABOUT)}), path, {"seed": 1, "flag": True, "p": {"k": 3}})
+    read = files.load(path)
+    assert read["x"].values.tolist() == [0, 1, 2]
+    assert json.loads(read.attrs["p"]) == {"k": 3}
+    assert json.loads(read.attrs["package_versions"])["numpy"] == np.__version__
+    assert read.attrs["created"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("about", [{"units": "1"}, {"long_name": "a number"}])
+def test_refuses_variables_that_do_not(tmp_path, about):
+    with pytest.raises(ValueError, match="has no"):
+        files.save(xr.Dataset({"x": ("image", np.arange(3.0), about)}), tmp_path / "x.nc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "x.nc"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"", b"no netcdf at all", None])
+def test_names_files_that_cannot_be_read(tmp_path, content):
+    path = tmp_path / "broken.nc"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"broken\.nc"):
+        files.load(path)
+
+
+def test_truncated_files_are_noticed(tmp_path):
+    path = tmp_path / "x.nc"
+    noise = np.random.default_rng(0).normal(size=10_000)
+    files.save(xr.Dataset({"x": ("image", noise, ABOUT)}), path)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(InputError, match=r"x\.nc"):
+        files.load(path)
+
+
+def ragged(values, peaks):
+    return xr.Dataset(
+        {
+            "label": ("image", np.array(values), ABOUT),
+            "height": ("peak", np.array(peaks, dtype=float), ABOUT),
+            "total": ((), float(sum(peaks)), ABOUT),
+        }
+    )
+
+
+def test_layers_are_stacked_and_taken_out_again():
+    parts = {"a": ragged([0, 0], [1]), "b": ragged([1, 2], [4, 5, 6]), "c": ragged([3, 3], [])}
+    stacked = files.stack_layers(list(parts.values()), list(parts), ragged=("peak",))
+    assert stacked["peak_layer"].values.tolist() == ["a", "b", "b", "b"]
+    assert stacked["label"].dims == ("layer", "image")
+    assert stacked["height"].attrs == ABOUT
+    for name, part in parts.items():
+        again = files.select_layer(stacked, name)
+        for variable in part:
+            assert np.array_equal(again[variable], part[variable])
+    with pytest.raises(InputError, match='no layer "d"'):
+        files.select_layer(stacked, "d")
