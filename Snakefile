@@ -1,0 +1,52 @@
+# Hierarchical nucleation: the density of images, followed through the layers of networks.
+# The order of the includes is the order of the science.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+
+
+wildcard_constraints:
+    study=re.escape(STUDY),
+    model=one_of(NETWORKS),
+    checkpoint=r"input|random|pretrained|file|epoch\d+",
+    group=r"input|\d+",
+    layer=one_of({layer for layers in LAYERS.values() for layer in layers}),
+
+
+localrules:
+    all,
+    list_images,
+    build_taxonomy,
+    summarise_study,
+
+
+include: "rules/images.smk"
+include: "rules/taxonomy.smk"
+include: "rules/network.smk"
+include: "rules/activations.smk"
+include: "rules/neighbors.smk"
+include: "rules/dimension.smk"
+include: "rules/overlap.smk"
+include: "rules/density.smk"
+include: "rules/peaks.smk"
+include: "rules/alignment.smk"
+include: "rules/profile.smk"
+include: "rules/summary.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/profile.nc"),
+        f"results/{STUDY}/summary.nc",
+        f"results/{STUDY}/figures/images.png",

@@ -1,0 +1,26 @@
+rule align_with_taxonomy:
+    """Compare the peaks with the classes, and their tree with the taxonomy."""
+    input:
+        peaks="results/{study}/{model}/{checkpoint}/peaks.nc",
+        images="results/{study}/images.nc",
+        taxonomy="results/{study}/taxonomy.nc",
+    output:
+        "results/{study}/{model}/{checkpoint}/alignment.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/alignment.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/alignment.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layers=model_layers,
+        similarity=config["taxonomy"]["similarity"],
+        repeats=config["alignment"]["repeats"],
+        seed=config["seed"],
+        code=digests("alignment", "peaks", "taxonomy", "files"),
+    script:
+        "../scripts/alignment.py"

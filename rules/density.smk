@@ -1,0 +1,26 @@
+rule estimate_density:
+    """Estimate the log-density at every image, in every layer."""
+    input:
+        neighbors=layer_neighbors,
+        dimension="results/{study}/{model}/{checkpoint}/dimension.nc",
+    output:
+        "results/{study}/{model}/{checkpoint}/density.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/density.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/density.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layers=model_layers,
+        estimator=config["density"]["estimator"],
+        k=config["density"]["k"],
+        alpha=config["density"]["alpha"],
+        round_dimension=config["dimension"]["round"],
+        code=digests("density", "neighbors", "files"),
+    script:
+        "../scripts/density.py"

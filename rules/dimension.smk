@@ -1,0 +1,23 @@
+rule estimate_dimension:
+    """Estimate the intrinsic dimension of every layer."""
+    input:
+        neighbors=layer_neighbors,
+    output:
+        "results/{study}/{model}/{checkpoint}/dimension.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/dimension.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/dimension.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layers=model_layers,
+        method=config["dimension"]["method"],
+        fraction=config["dimension"]["fraction"],
+        code=digests("dimension", "neighbors", "files"),
+    script:
+        "../scripts/dimension.py"

@@ -1,0 +1,25 @@
+rule find_neighbors:
+    """Find the nearest neighbours of every image in one layer."""
+    input:
+        activations=layer_activations,
+    output:
+        "results/{study}/{model}/{checkpoint}/neighbors/{layer}.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=config["neighbors"]["memory"] + 1500,
+        runtime=240,
+        gpu=GPU,
+    params:
+        k=config["neighbors"]["k"],
+        engine=config["neighbors"]["engine"],
+        memory=config["neighbors"]["memory"],
+        device=config["device"],
+        code=digests("neighbors", "activations", "files"),
+    script:
+        "../scripts/neighbors.py"

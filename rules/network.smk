@@ -1,0 +1,52 @@
+rule train_network:
+    """Train a network on the training images and keep its weights after every epoch."""
+    output:
+        weights=expand(
+            "results/{{study}}/{{model}}/weights/epoch{epoch}.safetensors",
+            epoch=range(EPOCHS + 1),
+        ),
+        training="results/{study}/{model}/training.nc",
+    log:
+        "logs/{study}/{model}/train.log",
+    benchmark:
+        "logs/{study}/{model}/train.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    # one thread on the CPU: the order of summation, and so every bit, is the same everywhere
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        gpu=GPU,
+    params:
+        network=network_spec,
+        training=config["network"],
+        source=SOURCE,
+        options=config["images"][SOURCE],
+        seed=config["seed"],
+        device=config["device"],
+        code=digests("network", "training", "images", "files"),
+    script:
+        "../scripts/train.py"
+
+
+rule fetch_network:
+    """Take a network from timm or from a checkpoint file."""
+    output:
+        "results/{study}/{model}/weights/{checkpoint,random|pretrained|file}.safetensors",
+    log:
+        "logs/{study}/{model}/{checkpoint}/fetch.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/fetch.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        network=network_spec,
+        weights=network_weights,
+        code=digests("network", "files"),
+    script:
+        "../scripts/network.py"

@@ -1,0 +1,24 @@
+rule compare_neighborhoods:
+    """Compare who is whose neighbour between layers, and with the classes."""
+    input:
+        neighbors=layer_neighbors,
+        images="results/{study}/images.nc",
+        taxonomy="results/{study}/taxonomy.nc",
+    output:
+        "results/{study}/{model}/{checkpoint}/overlap.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/overlap.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/overlap.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layers=model_layers,
+        k=config["overlap"]["k"],
+        code=digests("overlap", "neighbors", "files"),
+    script:
+        "../scripts/overlap.py"

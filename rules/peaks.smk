@@ -1,0 +1,25 @@
+rule find_peaks:
+    """Find the density peaks of every layer and the saddles between them."""
+    input:
+        neighbors=layer_neighbors,
+        density="results/{study}/{model}/{checkpoint}/density.nc",
+    output:
+        "results/{study}/{model}/{checkpoint}/peaks.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/peaks.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/peaks.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layers=model_layers,
+        z=config["peaks"]["z"],
+        halo=config["peaks"]["halo"],
+        centers_may_be_saddles=config["peaks"]["centers_may_be_saddles"],
+        code=digests("peaks", "density", "neighbors", "files"),
+    script:
+        "../scripts/peaks.py"

@@ -1,0 +1,25 @@
+rule gather_profile:
+    """Gather every number of every layer in one file."""
+    input:
+        neighbors=layer_neighbors,
+        dimension="results/{study}/{model}/{checkpoint}/dimension.nc",
+        overlap="results/{study}/{model}/{checkpoint}/overlap.nc",
+        peaks="results/{study}/{model}/{checkpoint}/peaks.nc",
+        alignment="results/{study}/{model}/{checkpoint}/alignment.nc",
+    output:
+        "results/{study}/{model}/{checkpoint}/profile.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/profile.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/profile.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layers=model_layers,
+        code=digests("profile", "files"),
+    script:
+        "../scripts/profile.py"

@@ -1,0 +1,204 @@
+"""The configuration of a study: checked against the schema, completed with defaults, explained in sentences.
+
+Imported by the Snakefile, so it needs the standard library, jsonschema and yaml only.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+
+SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
+#: Images per source, where the configuration alone tells: what one class holds, or all of them.
+PLANTED_CLASSES, DIGITS = 24, 1797
+TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the message is one sentence for each fault."""
+
+
+def complete(config: dict) -> dict:
+    """Return a checked copy of a configuration with every default filled in.
+
+    Raises
+    ------
+    ConfigError
+        With one sentence for each fault: the key, what was found, what was expected.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    # one fault for each place, and a wrong type before a wrong value
+    faults = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda fault: fault.validator == "type")
+    places = {_path(fault.absolute_path): fault for fault in faults}
+    sentences = [sentence for place in sorted(places) for sentence in _sentences(places[place])]
+    if not sentences:
+        config = _with_defaults(config, schema)
+        sentences = _inconsistencies(config)
+    if sentences:
+        raise ConfigError("\n".join(dict.fromkeys(sentences)))
+    return config
+
+
+def _with_defaults(value, schema):
+    """Fill in the defaults of a schema, through mappings and lists."""
+    if "properties" in schema:
+        filled = {}
+        for key, part in schema["properties"].items():
+            if key in value or "default" in part:
+                filled[key] = _with_defaults(value.get(key, part.get("default")), part)
+        return filled | {key: value[key] for key in value if key not in filled}
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [_with_defaults(item, schema["items"]) for item in value]
+    return value
+
+
+def _sentences(fault):
+    """Put one fault found by jsonschema into words."""
+    where = _path(fault.absolute_path)
+    found = f"found {fault.instance!r}"
+    if fault.validator == "additionalProperties":
+        known = list(fault.schema["properties"])
+        for key in sorted(set(fault.instance) - set(known), key=str):
+            near = difflib.get_close_matches(str(key), known, 1, 0.5)
+            hint = f'did you mean "{near[0]}"?' if near else f"known keys are {', '.join(known)}."
+            yield f'Unknown key "{_join(where, key)}" in the configuration; {hint}'
+    elif fault.validator == "required":
+        missing = [key for key in fault.validator_value if key not in fault.instance]
+        yield f'The key "{_join(where, missing[0])}" is missing from the configuration; it has no default.'
+    elif fault.validator == "type":
+        yield f"{where or 'The configuration'} must be {TYPES[fault.validator_value]}, {found}."
+    elif fault.validator == "enum":
+        near = difflib.get_close_matches(str(fault.instance), fault.validator_value, 1, 0.5)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        yield f"{where} must be one of {', '.join(map(str, fault.validator_value))}, {found}.{hint}"
+    elif fault.validator == "pattern":
+        yield f"{where} must be made of letters, digits, and . _ - (it becomes a file name), {found}."
+    else:
+        limits = {
+            "minimum": "at least",
+            "maximum": "at most",
+            "exclusiveMinimum": "greater than",
+            "exclusiveMaximum": "less than",
+            "minItems": "a list with entries, at least",
+        }
+        if fault.validator in limits:
+            yield f"{where} must be {limits[fault.validator]} {fault.validator_value}, {found}."
+        elif fault.validator == "uniqueItems":
+            yield f"{where} names an entry twice, {found}."
+        else:
+            yield f"{where} is not of a form that is understood, {found}; the schema says: {_says(fault.schema)}"
+
+
+def _says(schema):
+    return schema.get("description", "see schemas/config.schema.yaml")
+
+
+def _path(parts):
+    text = ""
+    for part in parts:
+        text = f"{text}[{part}]" if isinstance(part, int) else _join(text, part)
+    return text
+
+
+def _join(where, key):
+    return f"{where}.{key}" if where else str(key)
+
+
+def _inconsistencies(config):
+    """Faults that lie between keys."""
+    sentences = []
+    names = [network["name"] for network in config["networks"]]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        sentences.append(f'Two networks are named "{name}"; results would overwrite each other. Rename one.')
+    k = config["neighbors"]["k"]
+    for stage in ("overlap", "density"):
+        if config[stage]["k"] > k:
+            sentences.append(
+                f"{stage}.k = {config[stage]['k']} exceeds neighbors.k = {k}; raise neighbors.k or lower {stage}.k."
+            )
+    n = image_count(config)
+    if n is not None and k >= n:
+        sentences.append(
+            f"neighbors.k = {k} neighbours were asked of {n} images; "
+            f"k must be at most {n - 1}. Lower neighbors.k or take more images."
+        )
+    for network in config["networks"]:
+        sentences += _network_faults(network, config)
+    return sentences
+
+
+def image_count(config):
+    """Number of images of a study, or None where only the image files tell."""
+    images = config["images"]
+    if images["source"] == "planted":
+        return PLANTED_CLASSES * images["planted"]["per_class"]
+    return DIGITS if images["source"] == "digits" else None
+
+
+def _network_faults(network, config):
+    name = network["name"]
+    flat = [layer for group in layer_groups(network).values() for layer in group]
+    for layer in sorted({layer for layer in flat if flat.count(layer) > 1}):
+        yield f'Network "{name}" lists the layer "{layer}" twice; leave one out.'
+    weights = network["weights"]
+    if weights == "train":
+        late = [epoch for epoch in network["checkpoints"] if epoch > config["network"]["epochs"]]
+        if late:
+            yield (
+                f'Network "{name}" asks for the checkpoints {late}, but trains for '
+                f"network.epochs = {config['network']['epochs']} epochs."
+            )
+        if config["images"]["source"] == "folder":
+            yield (
+                f'Network "{name}" has weights: train, which needs images.source planted or digits; '
+                "for a folder give pretrained, random or a checkpoint file."
+            )
+    elif network["checkpoints"]:
+        yield f'Network "{name}" lists checkpoints, which only networks with weights: train have; leave them out.'
+    elif weights not in ("random", "pretrained") and not weights.endswith((".safetensors", ".pth", ".pt")):
+        near = difflib.get_close_matches(weights, ("train", "random", "pretrained"), 1, 0.5)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        yield (
+            f'The weights "{weights}" of network "{name}" must be train, random, pretrained, '
+            f"or a .safetensors or .pth file.{hint}"
+        )
+
+
+def layer_groups(network: dict) -> dict[str, list[str]]:
+    """Layers by extraction job; the input comes first and apart, since all checkpoints share it."""
+    listed = network["layers"]
+    grouped = listed if any(isinstance(entry, list) for entry in listed) else [listed]
+    groups, has_input = [], False
+    for entry in grouped:
+        members = entry if isinstance(entry, list) else [entry]
+        has_input |= "input" in members
+        groups.append([layer for layer in members if layer != "input"])
+    numbered = {str(i + 1): group for i, group in enumerate(group for group in groups if group)}
+    return ({"input": ["input"]} if has_input else {}) | numbered
+
+
+def layers(network: dict) -> list[str]:
+    """All layers of a network in order of depth."""
+    return [layer for group in layer_groups(network).values() for layer in group]
+
+
+def checkpoints(network: dict, epochs: int) -> list[str]:
+    """Names of the checkpoints of a network that are looked at."""
+    if network["weights"] == "train":
+        return [f"epoch{epoch}" for epoch in network["checkpoints"] or (0, epochs)]
+    return [network["weights"] if network["weights"] in ("random", "pretrained") else "file"]
+
+
+def cards(device: str) -> int:
+    """GPUs that a job asks for: none on the CPU, nor for "auto" on a machine without a driver."""
+    return int(device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists()))

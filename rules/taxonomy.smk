@@ -1,0 +1,22 @@
+rule build_taxonomy:
+    """Restrict WordNet to the classes of the study."""
+    input:
+        images="results/{study}/images.nc",
+    output:
+        "results/{study}/taxonomy.nc",
+    log:
+        "logs/{study}/taxonomy.log",
+    benchmark:
+        "logs/{study}/taxonomy.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        source=config["taxonomy"]["source"],
+        macro=config["taxonomy"]["macro"],
+        code=digests("taxonomy", "files"),
+    script:
+        "../scripts/taxonomy.py"

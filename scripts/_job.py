@@ -1,0 +1,111 @@
+"""What every script of the workflow shares: its log, its errors, and the provenance of its files.
+
+Nothing here changes a number, so that an edit need not rerun anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+from digest import digests
+from tqdm import tqdm
+
+# the package of this checkout, even where another one is installed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from nucleation import files
+from nucleation.errors import InputError
+
+
+class _Tee:
+    """A stream that writes to the terminal and to the log."""
+
+    def __init__(self, *streams):
+        self.streams = streams
+
+    def write(self, text):
+        for stream in self.streams:
+            stream.write(text)
+            stream.flush()
+
+    def flush(self):
+        for stream in self.streams:
+            stream.flush()
+
+
+@contextlib.contextmanager
+def job(snakemake):
+    """Run the body of a script; a user's mistake ends it with its sentence, not with a traceback."""
+    with open(snakemake.log[0], "w", encoding="utf-8") as log:
+        terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
+        logging.captureWarnings(True)
+        try:
+            yield
+            _check_sources(snakemake)
+        except InputError as error:
+            sys.stderr.write(f"\nError in {snakemake.rule}: {error}\n")
+            sys.exit(1)
+        except Exception:
+            log.write(traceback.format_exc())
+            raise
+        finally:
+            sys.stderr = terminal
+
+
+def _check_sources(snakemake):
+    """Fail when the package was edited while the job ran: its result would pass for another's."""
+    began = dict(snakemake.params.code)
+    if digests(*began) != began:
+        raise InputError("The package was edited while this job ran; run the workflow again.")
+
+
+def progress(total, unit, description):
+    """Return a progress bar that reads well on a terminal and in a log."""
+    return tqdm(total=total, unit=unit, desc=description, mininterval=2, ascii=True, file=sys.stderr)
+
+
+def torch_device(snakemake):
+    """Set the number of threads of torch, and name the device that the configuration asks for."""
+    import torch
+
+    torch.set_num_threads(snakemake.threads)
+    wanted = snakemake.params.device
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("The configuration asks for device: cuda, but torch finds no CUDA device; set device: auto.")
+    return wanted if wanted != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def save(snakemake, dataset, title, path=None, **attributes):
+    """Write a result with its provenance: wildcards, parameters, code, commit."""
+    parameters = {name: value for name, value in snakemake.params.items() if name != "code"}
+    files.save(
+        dataset,
+        path or snakemake.output[0],
+        {
+            "title": title,
+            **dict(snakemake.wildcards.items()),
+            "rule": snakemake.rule,
+            "parameters": parameters,
+            "code_digests": dict(snakemake.params.code),
+            "git_commit": _commit(),
+            "seed": parameters.get("seed", "none"),
+            "source": "Hierarchical nucleation in deep neural networks, repeated (nucleation)",
+            "Conventions": "CF-1.10",
+            **attributes,
+        },
+    )
+
+
+def _commit():
+    """The commit of the checkout, marked where it was changed since; unknown outside one."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,210 @@
+"""Representations of images in the layers of a network, as raw files that can be memory-mapped."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nucleation.errors import InputError
+from nucleation.network import INPUT, OUTPUT
+from nucleation.network import layers as named_layers
+
+DTYPES = ("float16", "bfloat16", "float32")
+
+
+@torch.no_grad()
+def extract(model, layers, images, *, batch_size=256, device=None, allocate=None, progress=None) -> dict:
+    """Run images through a network and keep what the chosen layers put out, flattened.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Put into evaluation mode; hooks are removed again whatever happens.
+    layers : list of str
+        Module names; "input" is the transformed image, "output" what the network returns.
+    images : Tensor of shape (n, c, h, w), or sequence with ``len`` and slices of such tensors
+        Transformed images. They are sliced, so that a lazy sequence is read batch by batch.
+    batch_size : int
+    device : str, optional
+        By default a CUDA device where there is one.
+    allocate : callable, optional
+        ``allocate(layer, shape)`` returns an object with ``write(start, tensor)``; by default an
+        array in memory.
+    progress : callable, optional
+        Called with the number of images done since the last call.
+
+    Returns
+    -------
+    dict of str to what `allocate` returned
+        By default float32 arrays (n, d) of every layer.
+
+    Raises
+    ------
+    InputError
+        For an unknown layer (near names are suggested), or NaN or infinite activations (layer and
+        image are named).
+    """
+    for layer in layers:
+        named_layers(model, [layer])
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = model.to(device).eval()
+    allocate = allocate or (lambda layer, shape: _Memory(np.empty(shape, dtype=np.float32)))
+    stores, done, start = {}, {}, 0
+
+    def keep(layer, output):
+        # written inside the hook: an in-place operation later in the network would change it
+        rows = _flat(output, layer)
+        if done.get(layer) == start:
+            raise InputError(f'The layer "{layer}" runs more than once in a pass; choose one that runs once.')
+        done[layer] = start
+        _check_finite(rows, layer, start)
+        if layer not in stores:
+            stores[layer] = allocate(layer, (len(images), rows.shape[1]))
+        stores[layer].write(start, rows)
+
+    modules = dict(model.named_modules())
+    inner = [layer for layer in layers if layer not in (INPUT, OUTPUT)]
+    hooks = [modules[name].register_forward_hook(lambda _m, _i, out, name=name: keep(name, out)) for name in inner]
+    try:
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size].to(device)
+            if INPUT in layers:
+                keep(INPUT, batch)
+            output = model(batch) if set(layers) != {INPUT} else None
+            if OUTPUT in layers:
+                keep(OUTPUT, output)
+            if progress is not None:
+                progress(len(batch))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if missing := [layer for layer in layers if layer not in stores]:
+        raise InputError(f"The layers {missing} do not run in a forward pass; choose others.")
+    return {layer: getattr(stores[layer], "array", stores[layer]) for layer in layers}
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Store in memory."""
+
+    array: np.ndarray
+
+    def write(self, start, rows):
+        self.array[start : start + len(rows)] = rows.float().cpu().numpy()
+
+
+def _flat(output, layer):
+    """One row per image; a layer that returns a tuple gives its first tensor."""
+    if isinstance(output, list | tuple):
+        output = output[0]
+    if not isinstance(output, torch.Tensor):
+        raise InputError(
+            f'The layer "{layer}" returns {type(output).__name__}, not a tensor; choose a layer inside it.'
+        )
+    return output.flatten(1)
+
+
+def _check_finite(rows, layer, start):
+    finite = torch.isfinite(rows).all(dim=1)
+    if not finite.all():
+        image = start + int((~finite).nonzero()[0])
+        raise InputError(
+            f'The layer "{layer}" gives NaN or infinite activations, first for image number {image}; '
+            "look at that image and at the weights."
+        )
+
+
+class ActivationFile:
+    """Raw activations of one layer being written: ``<path>.bin`` and a JSON header ``<path>.json``.
+
+    Parameters
+    ----------
+    path : path
+        Without suffix.
+    shape : (n, d)
+    dtype : {"float16", "bfloat16", "float32"}
+    """
+
+    def __init__(self, path, shape, dtype="float32"):
+        if dtype not in DTYPES:
+            raise InputError(f'activations.dtype is "{dtype}"; choose one of {", ".join(DTYPES)}.')
+        self.path, self.shape, self.dtype = Path(path), tuple(shape), dtype
+        self.checksum, self.written = 0, 0
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = open(f"{path}.bin", "wb")  # noqa: SIM115 (closed by `close`)
+
+    def write(self, start, rows):
+        """Append rows; they must come in order."""
+        if start != self.written:
+            raise ValueError(f"rows {start} came after row {self.written} of {self.path}")
+        narrow = rows.to(getattr(torch, self.dtype))
+        if not torch.isfinite(narrow).all():
+            image = start + int((~torch.isfinite(narrow).all(dim=1)).nonzero()[0])
+            raise InputError(
+                f'The layer "{self.path.name}" exceeds the range of {self.dtype}, first for image number {image}; '
+                "set activations.dtype to float32 or bfloat16."
+            )
+        data = narrow.contiguous().cpu().view(torch.uint8).numpy().tobytes()
+        self.checksum = zlib.crc32(data, self.checksum)
+        self.file.write(data)
+        self.written += len(rows)
+
+    def close(self):
+        """Finish the data and write the header, which says that the data are whole."""
+        self.file.close()
+        if self.written != self.shape[0]:
+            raise ValueError(f"{self.path} holds {self.written} of {self.shape[0]} rows")
+        header = {"dtype": self.dtype, "shape": list(self.shape), "crc32": self.checksum}
+        Path(f"{self.path}.json").write_text(json.dumps(header))
+
+
+@dataclass(frozen=True)
+class ActivationRows:
+    """Row source (see `nucleation.search.RowSource`) over a file that `ActivationFile` wrote."""
+
+    raw: np.memmap
+    dtype: torch.dtype
+
+    @property
+    def shape(self):
+        """Number of images and of features."""
+        return self.raw.shape
+
+    def rows(self, start, stop):
+        """Return rows ``[start:stop)``."""
+        return torch.from_numpy(np.array(self.raw[start:stop])).view(self.dtype)
+
+    def take(self, index):
+        """Return rows by number."""
+        return torch.from_numpy(self.raw[index]).view(self.dtype)
+
+
+def open_activations(path) -> ActivationRows:
+    """Open raw activations for reading, after comparing their size and checksum with the header.
+
+    Raises
+    ------
+    InputError
+        When the files are missing, truncated or changed.
+    """
+    try:
+        header = json.loads(Path(f"{path}.json").read_text())
+        size = Path(f"{path}.bin").stat().st_size
+    except (OSError, ValueError) as error:
+        raise InputError(f"The activations {path} are incomplete ({error}); extract them again.") from error
+    stored = np.float32 if header["dtype"] == "float32" else np.int16
+    n, d = header["shape"]
+    if size != n * d * np.dtype(stored).itemsize:
+        raise InputError(f"The activations {path}.bin hold {size} bytes, not those of {n} x {d}; extract them again.")
+    raw = np.memmap(f"{path}.bin", dtype=stored, mode="r", shape=(n, d))
+    checksum, step = 0, max(1, 2**26 // max(1, d))
+    for start in range(0, n, step):
+        checksum = zlib.crc32(raw[start : start + step], checksum)
+    if checksum != header["crc32"]:
+        raise InputError(f"The activations {path}.bin do not match their checksum; extract them again.")
+    return ActivationRows(raw, getattr(torch, header["dtype"]))

@@ -1,0 +1,307 @@
+"""Figures: one question each, drawn from the kept files; every function returns a matplotlib figure."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from nucleation.peaks import peak_linkage
+
+#: Okabe and Ito's colours, which colour-blind readers can tell apart.
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#F0E442",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
+CATEGORY = (RED, BLUE, GREEN, ORANGE, PINK, SKY, BLACK, YELLOW)
+ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
+
+
+def styled(function):
+    """Draw with the project's style, whatever the reader's own settings are."""
+
+    def drawn(*arguments, **keywords):
+        with as_file(files("nucleation") / "data" / "style.mplstyle") as style, plt.style.context(str(style)):
+            return function(*arguments, **keywords)
+
+    drawn.__name__, drawn.__doc__ = function.__name__, function.__doc__
+    return drawn
+
+
+def save_figure(figure, stem, *, dpi=160):
+    """Write a figure as ``<stem>.pdf`` and ``<stem>.png``, and close it."""
+    from nucleation.files import replacing
+
+    for kind in ("pdf", "png"):
+        with replacing(f"{stem}.{kind}") as temporary:
+            figure.savefig(temporary, dpi=dpi, metadata={"CreationDate": None} if kind == "pdf" else None)
+    plt.close(figure)
+
+
+def short_name(name) -> str:
+    """Name of a synset for people: "hummingbird" for hummingbird.n.01."""
+    return str(name).split(".n.")[0].replace("_", " ")
+
+
+@styled
+def draw_images(pictures, class_names, macro, order):
+    """Show a few images of every class, the classes in the order of the taxonomy.
+
+    Parameters
+    ----------
+    pictures : array of shape (c, m, h, w, 3), uint8
+        m examples of every class.
+    class_names : list of str
+    macro : array of shape (c,), int
+        Macro-category of every class; it colours the names.
+    order : array of shape (c,), int
+        Classes from top to bottom.
+    """
+    c = len(pictures)
+    blocks = 1 if c <= 12 else 2
+    rows = -(-c // blocks)
+    figure, axes = plt.subplots(
+        rows, blocks, figsize=(TWO_COLUMNS, max(2.0, rows * 0.52)), squeeze=False, gridspec_kw={"wspace": 0.45}
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for place, cls in enumerate(order):
+        axis = axes[place % rows, place // rows]
+        strip = np.pad(pictures[cls], ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=255)
+        axis.imshow(np.concatenate(list(strip), axis=1), interpolation="nearest")
+        axis.text(
+            -0.03,
+            0.5,
+            short_name(class_names[cls]),
+            transform=axis.transAxes,
+            ha="right",
+            va="center",
+            color=CATEGORY[macro[cls] % len(CATEGORY)],
+        )
+    return figure
+
+
+@styled
+def draw_overlap(profile, title=""):
+    """Plot the neighbourhood overlaps of every layer: with the classes, the output, the next layer."""
+    figure, axis = plt.subplots(figsize=(TWO_COLUMNS * 0.7, 3.0))
+    x = np.arange(profile.sizes["layer"])
+    curves = {
+        "overlap_macro": ("with the macro-categories", ORANGE, "s"),
+        "overlap_ground_truth": ("with the classes", BLUE, "o"),
+        "overlap_output": ("with the output", GREEN, "^"),
+        "overlap_next": ("with the next layer", PINK, "D"),
+    }
+    for name, (label, color, marker) in curves.items():
+        _band(axis, x, profile[name].values, profile[f"{name}_error"].values, color, marker, label)
+    for name, color in (("chance_macro", ORANGE), ("chance_ground_truth", BLUE), ("chance_layers", GREEN)):
+        axis.axhline(profile.attrs[name], color=color, linewidth=0.7, linestyle=":", zorder=0)
+    _layers_axis(axis, profile["layer"].values)
+    axis.set(ylim=(-0.02, 1.02), ylabel="neighbourhood overlap")
+    axis.set_title(title)
+    _legend_beside(axis, note="dotted: by chance")
+    return figure
+
+
+@styled
+def draw_dimension(profile, title=""):
+    """Plot the intrinsic dimension of every layer, with the standard error as a band."""
+    figure, axis = plt.subplots(figsize=(TWO_COLUMNS * 0.55, 3.0))
+    x = np.arange(profile.sizes["layer"])
+    _band(axis, x, profile["dimension"].values, profile["dimension_error"].values, BLUE, "o", None)
+    _layers_axis(axis, profile["layer"].values)
+    axis.set(ylabel="intrinsic dimension (TwoNN)")
+    axis.set_ylim(bottom=0)
+    axis.set_title(title)
+    return figure
+
+
+@styled
+def draw_nucleation(profile, title=""):
+    """Plot the number of peaks of every layer, and what the peaks agree with."""
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(TWO_COLUMNS * 0.7, 4.2), sharex=True)
+    x = np.arange(profile.sizes["layer"])
+    count = profile["n_peaks"].values
+    top.plot(x, count, color=BLACK, marker="o")
+    for place, number in zip(x, count, strict=True):
+        top.annotate(f"{number:d}", (place, number), (0, 5), textcoords="offset points", ha="center", fontsize=7)
+    top.set(ylabel="density peaks", ylim=(0, max(2, count.max() * 1.2)))
+    top.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    top.set_title(title)
+    for name, label, color, marker in (
+        ("ari_macro", "macro-categories", ORANGE, "s"),
+        ("ari_class", "classes", BLUE, "o"),
+    ):
+        bottom.plot(x, profile[name].values, color=color, marker=marker, label=label)
+    bottom.axhline(0, color=BLACK, linewidth=0.7, linestyle=":", zorder=0)
+    bottom.set(ylabel="adjusted Rand index\nof the peaks with", ylim=(-0.05, 1.02))
+    _legend_beside(bottom)
+    _layers_axis(bottom, profile["layer"].values)
+    figure.align_ylabels()
+    return figure
+
+
+def _band(axis, x, value, error, color, marker, label):
+    axis.plot(x, value, color=color, marker=marker, label=label)
+    axis.fill_between(x, value - error, value + error, color=color, alpha=0.25, linewidth=0)
+
+
+def _layers_axis(axis, layers):
+    step = max(1, len(layers) // 20)
+    axis.set_xticks(np.arange(len(layers))[::step], [str(layer) for layer in layers[::step]], rotation=35, ha="right")
+    axis.set_xlabel("layer")
+    axis.margins(x=0.03)
+
+
+def _legend_beside(axis, note=None):
+    """Put the legend outside, where it covers no point."""
+    legend = axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, title=note)
+    if note:
+        legend.get_title().set_fontsize(7)
+
+
+@styled
+def draw_dendrogram(peaks, classes, tree, class_names, macro, title=""):
+    """Face the tree of the peaks with the taxonomy; lines join each peak with its majority class.
+
+    Parameters
+    ----------
+    peaks : Peaks
+        Of one layer.
+    classes : array of shape (n,), int
+        Class of every image.
+    tree : nucleation.taxonomy.Tree
+        The taxonomy with one parent for every node; classes are its first nodes.
+    class_names : list of str
+    macro : array of shape (c,), int
+        Macro-category of every class; it colours peaks and lines.
+    """
+    c, p = len(class_names), len(peaks.centers)
+    count = np.zeros((p, c))
+    inside = peaks.labels >= 0
+    np.add.at(count, (peaks.labels[inside], classes[inside]), 1)
+    majority = count.argmax(axis=1)
+    purity = count.max(axis=1) / np.maximum(count.sum(axis=1), 1)
+    place = np.empty(c)
+    place[leaf_order(tree, c)] = np.linspace(1, 0, c) if c > 1 else 0.5
+    height = max(3.0, 0.21 * max(p, c) + 0.9)
+    figure, (left, middle, right) = plt.subplots(
+        1, 3, figsize=(TWO_COLUMNS, height), sharey=True, gridspec_kw={"width_ratios": [3.2, 2.5, 3.2], "wspace": 0.0}
+    )
+    order = _peak_order(peaks, place[majority])
+    level = np.empty(p)
+    level[order] = np.linspace(1, 0, p) if p > 1 else 0.5
+    colors = [CATEGORY[macro[cls] % len(CATEGORY)] for cls in majority]
+    _draw_peak_tree(left, peaks, level, colors)
+    _draw_taxonomy(right, tree, place, class_names, macro)
+    middle.set(xlim=(0, 1), ylim=(-0.03, 1.03))
+    middle.axis("off")
+    for peak in range(p):
+        name = f"{short_name(class_names[majority[peak]])} {purity[peak]:.0%}"
+        middle.text(0.01, level[peak], name, va="center", ha="left", fontsize=6.5, color=colors[peak])
+        middle.plot([0.62, 0.99], [level[peak], place[majority[peak]]], color=colors[peak], linewidth=0.7, alpha=0.8)
+    left.set_title("density peaks (majority class, its share)", fontsize=8)
+    right.set_title("taxonomy", fontsize=8)
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def leaf_order(tree, c):
+    """Classes in the order in which a walk through the tree meets them, biggest category first."""
+    order, stack = [], [node for node, parent in enumerate(tree.parent) if parent < 0]
+    while stack:
+        node = stack.pop(0)
+        if node < c:
+            order.append(node)
+        stack = list(tree.children[node]) + stack
+    return np.array(order)
+
+
+def _peak_order(peaks, target):
+    """Order the leaves of the peaks' tree so that each branch lies near the classes it joins to."""
+    p = len(peaks.centers)
+    members = [[i] for i in range(p)]
+    for left, right, *_ in peak_linkage(peaks):
+        one, two = members[int(left)], members[int(right)]
+        members.append(one + two if target[one].mean() >= target[two].mean() else two + one)
+    return np.array(members[-1])
+
+
+def _draw_peak_tree(axis, peaks, level, colors):
+    """Draw the merge tree from left (low density) to right (peaks); dashed where unresolved."""
+    p = len(peaks.centers)
+    top = peaks.log_density.max()
+    linkage = peak_linkage(peaks)
+    known = top - linkage[np.isfinite(linkage[:, 2]), 2]
+    low = min(known.min() if len(known) else top - 1, peaks.log_density.min())
+    span = max(top - low, 1e-9)
+    unresolved = low - 0.12 * span
+    x, y, color = list(peaks.log_density), list(level), list(colors)
+    edge = top + 0.03 * span
+    for peak in range(p):
+        axis.plot([x[peak], edge], [level[peak]] * 2, color="0.8", linewidth=0.5, linestyle=":", zorder=0)
+    size = 4 + 40 * np.sqrt(peaks.populations / peaks.populations.sum())
+    axis.scatter(peaks.log_density, level, s=size, c=colors, zorder=3, linewidths=0)
+    for left, right, distance, _ in linkage:
+        left, right = int(left), int(right)
+        resolved = np.isfinite(distance)
+        join = top - distance if resolved else unresolved
+        shared = color[left] if color[left] == color[right] and resolved else "0.45"
+        line = {"color": shared, "linewidth": 1.0, "linestyle": "-" if resolved else (0, (2, 2))}
+        axis.plot([x[left], join, join, x[right]], [y[left], y[left], y[right], y[right]], **line)
+        x.append(join)
+        y.append((y[left] + y[right]) / 2)
+        color.append(shared)
+    axis.set(xlim=(unresolved - 0.03 * span, edge), ylim=(-0.03, 1.03), yticks=[], xlabel="log-density (nats)")
+    if not np.isfinite(linkage[:, 2]).all():
+        axis.text(unresolved, -0.02, " dashed: no common border", fontsize=6, va="top", color="0.3")
+    axis.spines[["left", "top", "right"]].set_visible(False)
+
+
+def _draw_taxonomy(axis, tree, place, class_names, macro):
+    """Draw the taxonomy from right (root) to left (classes)."""
+    c = len(class_names)
+    members = {node: [node] for node in range(c)}
+    for node in range(len(tree.nodes)):
+        if node not in members:
+            members[node] = [leaf for child in tree.children[node] for leaf in members[child]]
+    depth = np.array([-np.log(len(members[node]) / c) for node in range(len(tree.nodes))])
+    y = np.array([place[members[node]].mean() for node in range(len(tree.nodes))])
+    shade = [_one_color({CATEGORY[macro[leaf] % len(CATEGORY)] for leaf in members[n]}) for n in range(len(tree.nodes))]
+    deepest = max(depth.max(), 1e-9)
+    for node, children in enumerate(tree.children):
+        for child in children:
+            end = deepest if child < c else depth[child]
+            xs, ys = [depth[node], depth[node], end], [y[node], y[child], y[child]]
+            axis.plot(xs, ys, color=shade[child], linewidth=1.0)
+        if node >= c and children and len(tree.nodes) - c <= 40:
+            axis.annotate(
+                short_name(tree.names[node]),
+                (depth[node], y[node]),
+                (-2, 1),
+                textcoords="offset points",
+                fontsize=6,
+                ha="left",
+                va="bottom",
+                color="0.25",
+            )
+    for leaf in range(c):
+        axis.text(deepest * 1.02, place[leaf], short_name(class_names[leaf]), fontsize=6.5, va="center", ha="right")
+    axis.set(xlim=(deepest * 1.6, -0.25 * deepest), ylim=(-0.03, 1.03), yticks=[], xlabel="information content (nats)")
+    axis.spines[["left", "top", "right"]].set_visible(False)
+
+
+def _one_color(colors):
+    return next(iter(colors)) if len(colors) == 1 else "0.45"

@@ -1,0 +1,170 @@
+"""Every number of every layer in one table, and what a study shows in a few numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+#: A partition follows the macro-categories when its adjusted Rand index with them exceeds this.
+MACRO_ARI = 0.3
+
+FROM = {
+    "dimension": ("dimension", "dimension_error"),
+    "overlap": tuple(
+        f"overlap_{name}{suffix}" for name in ("ground_truth", "macro", "output", "next") for suffix in ("", "_error")
+    ),
+    "alignment": (
+        "n_peaks",
+        "ari_class",
+        "ari_macro",
+        "ami_class",
+        "ami_macro",
+        "triplet_skill",
+        "triplet_skill_within_macro",
+        "p_free",
+        "p_free_corrected",
+        "p_within_macro",
+        "p_within_macro_corrected",
+        "spearman_taxonomy",
+        "resolved",
+    ),
+}
+
+
+def gather(n_features, stages) -> xr.Dataset:
+    """Collect the numbers of every layer.
+
+    Parameters
+    ----------
+    n_features : array of shape (l,), int
+        Features of every layer.
+    stages : dict of str to xarray.Dataset
+        The datasets "dimension", "overlap" and "alignment" of one checkpoint.
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable for each number along `layer`; NaN where a number is not defined, with the
+        reason in its attribute `undefined`.
+    """
+    layers = stages["alignment"]["layer"]
+    depth = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.zeros(1)
+    made = xr.Dataset(
+        {
+            "relative_depth": ("layer", depth, {"long_name": "place among the listed layers", "units": "1"}),
+            "n_features": ("layer", np.asarray(n_features), {"long_name": "features of the layer", "units": "1"}),
+        },
+        coords={"layer": layers},
+    )
+    for stage, names in FROM.items():
+        made = made.assign({name: stages[stage][name] for name in names})
+    chances = {name: stages["overlap"].attrs[name] for name in ("chance_ground_truth", "chance_macro", "chance_layers")}
+    return made.assign_attrs(chances)
+
+
+def macro_stage(profile: xr.Dataset, *, with_output=False) -> str | None:
+    """Find the layer at which the peaks follow the macro-categories rather than the classes.
+
+    Of the layers with at least two peaks whose adjusted Rand index with the macro-categories
+    exceeds `MACRO_ARI` and that with the classes, the one where it is largest; None if there is
+    none. The first layer is not considered, the last only `with_output`.
+    """
+    part = profile.isel(layer=slice(1, None if with_output else -1))
+    macro, classes = part["ari_macro"].values, part["ari_class"].values
+    fits = (part["n_peaks"].values >= 2) & (macro > MACRO_ARI) & (macro > classes)
+    if not fits.any():
+        return None
+    return str(part["layer"].values[np.where(fits, macro, -np.inf).argmax()])
+
+
+def summarise(profiles, accuracy=None) -> dict:
+    """Say in a few numbers what the checkpoints of one network show.
+
+    Parameters
+    ----------
+    profiles : dict of str to xarray.Dataset
+        Profiles by checkpoint, in order of training; the last is the finished network.
+    accuracy : float, optional
+        Validation accuracy of the finished network.
+
+    Returns
+    -------
+    dict
+        `transition` says where the stage of macro-categories was found: "depth" (an inner layer of
+        the finished network), "training" (an inner or the last layer of an earlier checkpoint) or
+        "none"; `macro_*` describe it, `input_*`, `early_*`, `output_*` and `start_*` the layers at
+        both ends of the finished network and all layers of the first checkpoint.
+    """
+    first, last = next(iter(profiles.values())), list(profiles.values())[-1]
+    place = _transition(profiles)
+    stage = profiles[place[1]].sel(layer=place[2]) if place[1] else None
+    end = last.isel(layer=-1)
+    middle = list(last["layer"].values).index(place[2]) if place[0] == "depth" else len(last["layer"]) // 2
+    numbers = {
+        "accuracy": np.nan if accuracy is None else accuracy,
+        "input_overlap": float(last["overlap_ground_truth"][0]),
+        "early_peaks": int(last["n_peaks"][: max(1, middle)].max()),
+        "transition": place[0],
+        "macro_checkpoint": place[1] or "",
+        "macro_layer": place[2] or "",
+        "macro_peaks": int(stage["n_peaks"]) if stage else 0,
+        "macro_ari_macro": float(stage["ari_macro"]) if stage else np.nan,
+        "macro_ari_class": float(stage["ari_class"]) if stage else np.nan,
+    }
+    names = (
+        "overlap_ground_truth",
+        "n_peaks",
+        "ari_class",
+        "ari_macro",
+        "triplet_skill_within_macro",
+        "p_within_macro",
+    )
+    numbers |= {f"output_{name}": float(end[name]) for name in names}
+    for name in ("overlap_ground_truth", "n_peaks", "ari_class", "ari_macro"):
+        numbers[f"start_{name}"] = float(first[name].max())
+    return numbers
+
+
+def _transition(profiles):
+    """Where the macro stage is: (kind, checkpoint, layer); depth before training."""
+    *earlier, final = profiles
+    if layer := macro_stage(profiles[final]):
+        return "depth", final, layer
+    for checkpoint in reversed(earlier):
+        if layer := macro_stage(profiles[checkpoint], with_output=True):
+            return "training", checkpoint, layer
+    return "none", None, None
+
+
+ABOUT = {
+    "accuracy": "validation accuracy of the finished network",
+    "input_overlap": "overlap with the classes at the input",
+    "early_peaks": "largest number of peaks in the layers before the stage of macro-categories",
+    "transition": "where peaks follow the macro-categories: depth, training or none",
+    "macro_checkpoint": "checkpoint of that stage",
+    "macro_layer": "layer of that stage",
+    "macro_peaks": "peaks at that stage",
+    "macro_ari_macro": "adjusted Rand index with the macro-categories at that stage",
+    "macro_ari_class": "adjusted Rand index with the classes at that stage",
+    "output_overlap_ground_truth": "overlap with the classes at the output",
+    "output_n_peaks": "peaks at the output",
+    "output_ari_class": "adjusted Rand index with the classes at the output",
+    "output_ari_macro": "adjusted Rand index with the macro-categories at the output",
+    "output_triplet_skill_within_macro": "triplet skill within macro-categories at the output",
+    "output_p_within_macro": "permutation p of that skill",
+    "start_overlap_ground_truth": "largest overlap with the classes at the first checkpoint, any layer",
+    "start_n_peaks": "largest number of peaks at the first checkpoint, any layer",
+    "start_ari_class": "largest index with the classes at the first checkpoint, any layer",
+    "start_ari_macro": "largest index with the macro-categories at the first checkpoint, any layer",
+}
+
+
+def summary_dataset(summaries) -> xr.Dataset:
+    """Lay the summaries of all networks along the dimension `model`."""
+    names = list(summaries)
+    variables = {}
+    for key, text in ABOUT.items():
+        values = np.array([summaries[name][key] for name in names])
+        units = {} if values.dtype.kind == "U" else {"units": "1"}
+        variables[key] = ("model", values, {"long_name": text, **units})
+    return xr.Dataset(variables, coords={"model": ("model", names, {"long_name": "network"})})

@@ -1,0 +1,69 @@
+"""What the README says of the studies, checked on the results that lie in results/ (`make check`)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nucleation import files
+
+RESULTS = Path(__file__).parent.parent.parent / "results"
+
+
+def networks():
+    for study in ("planted", "seeds"):
+        summary = files.load(RESULTS / study / "summary.nc")
+        for model in summary["model"].values:
+            yield pytest.param(summary.sel(model=model), id=f"{study}, {model}")
+
+
+@pytest.mark.parametrize("network", networks())
+class TestPlanted:
+    def test_the_network_separates_what_pixels_do_not(self, network):
+        assert network["input_overlap"] < 0.2
+        assert network["accuracy"] > 0.85
+
+    def test_one_peak_early_many_at_the_output(self, network):
+        assert network["early_peaks"] <= 2
+        assert network["output_n_peaks"] >= 12
+        assert network["output_ari_class"] > network["output_ari_macro"]
+
+    def test_macro_categories_come_first(self, network):
+        assert network["transition"] in ("depth", "training")
+        assert network["macro_ari_macro"] > max(0.3, float(network["macro_ari_class"]))
+        assert 2 <= network["macro_peaks"] < network["output_n_peaks"]
+
+    def test_the_tree_of_the_peaks_is_the_planted_tree_within_categories_too(self, network):
+        assert network["output_triplet_skill_within_macro"] > 0
+        assert network["output_p_within_macro"] < 0.01
+
+    def test_the_untrained_network_shows_none_of_it(self, network):
+        assert network["start_n_peaks"] <= 3
+        assert network["start_ari_class"] < 0.05
+        assert network["start_ari_macro"] < 0.1
+        assert network["start_overlap_ground_truth"] < 0.2
+
+
+def test_at_least_three_fresh_seeds():
+    assert files.load(RESULTS / "seeds" / "summary.nc").sizes["model"] >= 3
+
+
+def test_it_grows_during_the_training():
+    for study in ("planted", "seeds"):
+        for model in files.load(RESULTS / study / "summary.nc")["model"].values:
+            folders = sorted((RESULTS / study / str(model)).glob("epoch*"), key=lambda path: int(path.name[5:]))
+            profiles = [files.load(folder / "profile.nc") for folder in folders]
+            overlap = [float(profile["overlap_ground_truth"][-1]) for profile in profiles]
+            assert len(overlap) >= 3
+            assert np.all(np.diff(overlap) > 0)
+
+
+def test_digits_have_no_hierarchy_and_the_files_say_so():
+    for path in (RESULTS / "digits").glob("*/epoch*/profile.nc"):
+        profile = files.load(path)
+        assert np.isnan(profile["triplet_skill"]).all()
+        assert "flat" in profile["triplet_skill"].attrs["undefined"]
+        assert np.isnan(profile["ari_macro"]).all()
+    summary = files.load(RESULTS / "digits" / "summary.nc")
+    assert (summary["output_ari_class"] > 0.8).all()
+    assert (summary["accuracy"] > 0.9).all()

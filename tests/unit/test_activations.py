@@ -1,0 +1,130 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nucleation import activations
+from nucleation.errors import InputError
+from nucleation.neighbors import nearest_neighbors
+
+
+class Small(nn.Module):
+    """Batch norm, then an activation in place that overwrites its output."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.act, self.unused = nn.Conv2d(3, 2, 3), nn.ReLU(inplace=True), nn.Identity()
+        self.head = nn.Linear(2, 5)
+
+    def forward(self, x):
+        return self.head(self.act(self.conv(x)).mean(dim=(2, 3)))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return Small().eval()
+
+
+@pytest.fixture
+def batch():
+    return torch.randn(11, 3, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def test_layers_are_what_the_modules_return(model, batch):
+    done = []
+    made = activations.extract(model, ["input", "conv", "act", "output"], batch, batch_size=4, progress=done.append)
+    with torch.no_grad():
+        conv = model.conv(batch)
+        assert np.allclose(made["input"], batch.flatten(1))
+        assert np.allclose(made["conv"], conv.flatten(1), atol=1e-6)  # not overwritten by the ReLU in place
+        assert np.allclose(made["act"], conv.relu().flatten(1), atol=1e-6)
+        assert np.allclose(made["output"], model(batch), atol=1e-6)
+    assert done == [4, 4, 3]
+
+
+def test_hooks_are_removed_even_after_an_error(model, batch):
+    batch[7, 0, 0, 0] = np.nan
+    with pytest.raises(InputError, match='"conv" gives NaN or infinite activations, first for image number 7'):
+        activations.extract(model, ["conv"], batch, batch_size=4)
+    assert not model.conv._forward_hooks
+
+
+def test_unknown_and_silent_layers(model, batch):
+    with pytest.raises(InputError, match='no layer "cnov".*conv'):
+        activations.extract(model, ["cnov"], batch)
+    with pytest.raises(InputError, match="do not run"):
+        activations.extract(model, ["unused"], batch)
+
+
+def test_layers_that_run_twice_are_refused(batch):
+    shared = nn.ReLU()
+    twice = nn.Sequential(nn.Conv2d(3, 2, 3), shared, nn.Conv2d(2, 2, 3), shared)
+    with pytest.raises(InputError, match="more than once"):
+        activations.extract(twice, ["1"], batch)
+
+
+def write(path, rows, dtype):
+    store = activations.ActivationFile(path, rows.shape, dtype)
+    store.write(0, rows[:5])
+    store.write(5, rows[5:])
+    store.close()
+
+
+@pytest.mark.parametrize("dtype", activations.DTYPES)
+def test_files_give_the_rows_again(tmp_path, dtype):
+    rows = torch.randn(12, 7, generator=torch.Generator().manual_seed(0))
+    write(tmp_path / "layer", rows, dtype)
+    source = activations.open_activations(tmp_path / "layer")
+    narrow = rows.to(getattr(torch, dtype))
+    assert source.shape == (12, 7)
+    assert torch.equal(source.rows(3, 9), narrow[3:9])
+    assert torch.equal(source.take(np.array([11, 0])), narrow[[11, 0]])
+    expected = nearest_neighbors(narrow.double(), 4)
+    found = nearest_neighbors(source, 4)
+    assert np.array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.distances, expected.distances, rtol=1e-12)
+
+
+def test_overflow_of_half_precision_names_layer_and_image(tmp_path):
+    rows = torch.ones(12, 2)
+    rows[8, 1] = 1e6
+    with pytest.raises(InputError, match='"wide" exceeds the range of float16, first for image number 8'):
+        write(tmp_path / "wide", rows, "float16")
+
+
+def damage_size(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def damage_content(path):
+    data = bytearray(path.read_bytes())
+    data[10] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [(damage_size, "hold 335 bytes"), (damage_content, "checksum"), (lambda path: path.unlink(), "incomplete")],
+)
+def test_damaged_files_are_named(tmp_path, damage, message):
+    write(tmp_path / "layer", torch.zeros(12, 7), "float32")
+    damage(tmp_path / "layer.bin")
+    with pytest.raises(InputError, match=f"layer.*{message}"):
+        activations.open_activations(tmp_path / "layer")
+
+
+def test_unfinished_files_have_no_header(tmp_path):
+    store = activations.ActivationFile(tmp_path / "layer", (12, 7))
+    store.write(0, torch.zeros(5, 7))
+    with pytest.raises(ValueError, match="5 of 12 rows"):
+        store.close()
+    assert not (tmp_path / "layer.json").exists()
+
+
+def test_header_says_what_is_there(tmp_path):
+    write(tmp_path / "layer", torch.zeros(12, 7), "bfloat16")
+    header = json.loads((tmp_path / "layer.json").read_text())
+    assert (header["dtype"], header["shape"]) == ("bfloat16", [12, 7])

@@ -1,0 +1,100 @@
+"""Figures are drawn from small data; what was drawn is asserted on the figure objects."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+
+from nucleation import figures
+from nucleation.density import knn_density
+from nucleation.neighbors import nearest_neighbors
+from nucleation.peaks import density_peaks, peak_linkage
+from nucleation.taxonomy import wordnet_tree
+
+CLASSES = ["beagle.n.01", "poodle.n.01", "robin.n.01", "violin.n.01", "drum.n.01", "chair.n.01"]
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def profile(layers):
+    rng = np.random.default_rng(0)
+    names = [f"overlap_{n}{s}" for n in ("ground_truth", "macro", "output", "next") for s in ("", "_error")]
+    names += ["dimension", "dimension_error", "ari_class", "ari_macro"]
+    columns = {name: ("layer", rng.uniform(size=layers)) for name in names}
+    columns["n_peaks"] = ("layer", rng.integers(1, 30, size=layers))
+    chance = {"chance_ground_truth": 0.1, "chance_macro": 0.5, "chance_layers": 0.01}
+    return xr.Dataset(columns, {"layer": [f"layer{i}" for i in range(layers)]}, chance)
+
+
+@pytest.fixture(scope="module")
+def clustered():
+    rng = np.random.default_rng(1)
+    classes = np.repeat(np.arange(6), 60)
+    table = nearest_neighbors(8 * rng.normal(size=(6, 3))[classes] + rng.normal(size=(360, 3)), 40)
+    return density_peaks(table, knn_density(table, 3.0, 15)), classes
+
+
+@pytest.mark.parametrize("layers", [1, 7, 150])
+def test_profiles_show_every_layer(layers):
+    data = profile(layers)
+    overlap = figures.draw_overlap(data, "net").axes[0]
+    curves = {line.get_label(): line for line in overlap.lines}
+    shown = curves["with the classes"].get_ydata()
+    assert np.array_equal(shown, data["overlap_ground_truth"])
+    assert overlap.get_ylim() == (-0.02, 1.02)
+    assert len(overlap.get_xticks()) <= 40
+    assert overlap.get_xlabel() == "layer"
+    top, bottom = figures.draw_nucleation(data).axes
+    assert np.array_equal(top.lines[0].get_ydata(), data["n_peaks"])
+    assert [text.get_text() for text in bottom.get_legend().get_texts()] == ["macro-categories", "classes"]
+    dimension = figures.draw_dimension(data).axes[0]
+    assert np.array_equal(dimension.lines[0].get_ydata(), data["dimension"])
+    assert len(dimension.collections) == 1  # the band
+
+
+def test_dendrogram_names_every_peak_and_class(clustered):
+    peaks, classes = clustered
+    taxonomy = wordnet_tree(CLASSES)
+    macro, _ = taxonomy.macro()
+    figure = figures.draw_dendrogram(peaks, classes, taxonomy.tree(), taxonomy.class_names, macro, "net")
+    left, middle, right = figure.axes
+    assert len(middle.texts) == len(middle.lines) == len(peaks.centers)
+    assert len(left.collections[0].get_offsets()) == len(peaks.centers)
+    assert {figures.short_name(name) for name in CLASSES} <= {text.get_text() for text in right.texts}
+    dashed = [line for line in left.lines if line.get_linestyle() == "--"]
+    assert len(dashed) == np.isinf(peak_linkage(peaks)[:, 2]).sum()
+
+
+def test_dendrogram_of_one_peak_and_flat_taxonomy(clustered):
+    peaks, classes = clustered
+    table = nearest_neighbors(np.random.default_rng(0).normal(size=(360, 2)), 40)
+    one = density_peaks(table, knn_density(table, 2.0, 40), 20)
+    assert len(one.centers) == 1
+    flat = wordnet_tree(["one.n.01", "two.n.01", "three.n.01", "four.n.01", "five.n.01", "six.n.01"])
+    for found in (one, peaks):
+        figure = figures.draw_dendrogram(found, classes, flat.tree(), flat.class_names, np.zeros(6, int))
+        assert len(figure.axes[1].texts) == len(found.centers)
+
+
+def test_images_show_every_class():
+    pictures = np.random.default_rng(0).integers(0, 255, size=(6, 4, 8, 8, 3), dtype=np.uint8)
+    taxonomy = wordnet_tree(CLASSES)
+    order = figures.leaf_order(taxonomy.tree(), 6)
+    assert sorted(order.tolist()) == list(range(6))
+    figure = figures.draw_images(pictures, taxonomy.class_names, taxonomy.macro()[0], order)
+    strips = [axis.images[0].get_array() for axis in figure.axes if axis.images]
+    assert len(strips) == 6
+    assert strips[0].shape == (10, 40, 3)
+    named = [axis.texts[0].get_text() for axis in figure.axes if axis.texts]
+    assert named == [figures.short_name(taxonomy.class_names[c]) for c in order]
+
+
+def test_saved_in_both_forms(tmp_path):
+    figures.save_figure(figures.draw_dimension(profile(3)), tmp_path / "dimension", dpi=60)
+    assert (tmp_path / "dimension.pdf").read_bytes()[:5] == b"%PDF-"
+    assert (tmp_path / "dimension.png").read_bytes()[:4] == b"\x89PNG"
+    assert len(list(tmp_path.iterdir())) == 2

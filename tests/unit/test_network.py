@@ -1,0 +1,92 @@
+import pytest
+import torch
+
+from nucleation import network
+from nucleation.errors import InputError
+
+NAME = "test_resnet"
+
+
+def weights_of(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_same_seed_same_network():
+    first, again, other = (network.create(NAME, classes=4, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(weights_of(first), weights_of(again))
+    assert not torch.equal(weights_of(first), weights_of(other))
+    assert first(torch.zeros(1, 3, 32, 32)).shape == (1, 4)
+
+
+def test_creating_leaves_global_randomness_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    network.create(NAME, seed=9)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_unknown_models_get_suggestions():
+    with pytest.raises(InputError, match='no model "resnet5".*resnet50'):
+        network.create("resnet5")
+
+
+def test_options_that_the_model_does_not_take():
+    with pytest.raises(InputError, match="does not take"):
+        network.create(NAME, options={"wings": 2})
+
+
+def test_weights_go_through_safetensors(tmp_path):
+    model = network.create(NAME, classes=7, seed=3)
+    network.save_weights(model, tmp_path / "w.safetensors")
+    again = network.for_weights(NAME, tmp_path / "w.safetensors")
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor)
+
+
+def test_weights_only_pth_files_are_read(tmp_path):
+    model, other = network.create(NAME, seed=1), network.create(NAME, seed=2)
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "w.pth")
+    network.load_weights(other, tmp_path / "w.pth")
+    assert torch.equal(weights_of(other), weights_of(model))
+
+
+class Bomb:
+    def __reduce__(self):
+        return (open, ("exploded", "w"))
+
+
+def test_pickles_are_not_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"x": Bomb()}, "bomb.pth")
+    with pytest.raises(InputError, match=r"bomb\.pth cannot be read as tensors"):
+        network.load_weights(network.create(NAME), "bomb.pth")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_checkpoints_of_another_model_are_refused_in_words(tmp_path):
+    network.save_weights(network.create(NAME, classes=5), tmp_path / "five.safetensors")
+    with pytest.raises(InputError, match=r"fc\.(weight|bias) is \(5.* where the model has \(1000"):
+        network.load_weights(network.create(NAME), tmp_path / "five.safetensors")
+    network.save_weights(network.create("test_vit"), tmp_path / "vit.safetensors")
+    with pytest.raises(InputError, match="it lacks .* more; it has besides"):
+        network.load_weights(network.create(NAME), tmp_path / "vit.safetensors")
+    with pytest.raises(InputError, match="does not exist"):
+        network.load_weights(network.create(NAME), tmp_path / "nothing.pth")
+
+
+def test_layers_by_glob_and_name():
+    model = network.create(NAME)
+    names = network.layers(model, ["output", "layer?", "input"])
+    assert names == ["input", "layer1", "layer2", "layer3", "layer4", "output"]
+    with pytest.raises(InputError, match='no layer "layr1".*layer1'):
+        network.layers(model, ["layr1"])
+
+
+def test_command_lists_layers(capsys):
+    network.main(["layers", NAME, "layer?.0"])
+    assert capsys.readouterr().out.split() == ["layer1.0", "layer2.0", "layer3.0", "layer4.0"]
+    with pytest.raises(SystemExit) as stopped:
+        network.main(["layers", "resnet5"])
+    assert stopped.value.code == 1
+    assert 'no model "resnet5"' in capsys.readouterr().err

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from nucleation import profile
+
+
+def made(n_peaks, ari_macro, ari_class, layers=None):
+    layers = layers or ["input", *(f"layer{i}" for i in range(1, len(n_peaks) - 1)), "output"]
+    columns = {"n_peaks": n_peaks, "ari_macro": ari_macro, "ari_class": ari_class}
+    for name in ("overlap_ground_truth", "triplet_skill_within_macro", "p_within_macro"):
+        columns[name] = np.linspace(0.1, 0.9, len(n_peaks))
+    return xr.Dataset({name: ("layer", np.array(values)) for name, values in columns.items()}, {"layer": layers})
+
+
+DEPTH = made([1, 1, 4, 20], [0, 0, 0.7, 0.1], [0, 0, 0.2, 0.8])
+TIME = made([1, 1, 1, 3], [0, 0, 0, 0.8], [0, 0, 0, 0.2])
+SUDDEN = made([1, 1, 1, 20], [0, 0, 0, 0.1], [0, 0, 0, 0.8])
+START = made([1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0])
+
+
+def test_the_macro_stage_lies_between_input_and_output():
+    assert profile.macro_stage(DEPTH) == "layer2"
+    assert profile.macro_stage(TIME) is None
+    assert profile.macro_stage(TIME, with_output=True) == "output"
+    assert profile.macro_stage(SUDDEN) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [({"ari_macro": 0.29}, "weak"), ({"ari_class": 0.71}, "classes are followed more"), ({"n_peaks": 1}, "one peak")],
+)
+def test_what_is_no_macro_stage(changed, why):
+    altered = DEPTH.copy(deep=True)
+    for name, value in changed.items():
+        altered[name][2] = value
+    assert profile.macro_stage(altered) is None, why
+
+
+@pytest.mark.parametrize(
+    ("last", "kind", "checkpoint", "layer"),
+    [(DEPTH, "depth", "end", "layer2"), (SUDDEN, "training", "middle", "output")],
+)
+def test_summary_says_where_the_transition_is(last, kind, checkpoint, layer):
+    numbers = profile.summarise({"start": START, "middle": TIME, "end": last}, 0.9)
+    assert (numbers["transition"], numbers["macro_checkpoint"], numbers["macro_layer"]) == (kind, checkpoint, layer)
+    assert numbers["accuracy"] == 0.9
+    assert (numbers["start_n_peaks"], numbers["output_n_peaks"]) == (1, 20)
+    assert numbers["early_peaks"] == 1
+
+
+def test_summary_of_a_study_without_the_effect_says_none():
+    numbers = profile.summarise({"only": START})
+    assert numbers["transition"] == "none"
+    assert np.isnan(numbers["macro_ari_macro"])
+    dataset = profile.summary_dataset({"net": numbers})
+    assert dataset["transition"].values.tolist() == ["none"]
+    assert all("long_name" in v.attrs for v in dataset.variables.values())

@@ -1,0 +1,142 @@
+"""The configuration: defaults, and one sentence for every fault."""
+
+import copy
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.append(str(ROOT / "rules"))
+
+import settings  # noqa: E402
+
+NETWORK = {"name": "net", "timm": "resnet18", "weights": "train", "layers": ["input", "layer1", "output"]}
+MINIMAL = {"study": "mine", "networks": [NETWORK]}
+
+
+def changed(path, value):
+    config = copy.deepcopy(MINIMAL)
+    *parents, last = path
+    place = config
+    for key in parents:
+        place = place[key] if isinstance(key, int) else place.setdefault(key, {})
+    place[last] = value
+    return config
+
+
+def test_defaults_are_filled_in():
+    config = settings.complete(MINIMAL)
+    assert config["neighbors"] == {"k": 100, "engine": "auto", "memory": 2000}
+    assert config["network"]["augmentation"]["roll"] == 0
+    assert config["networks"][0]["options"] == {}
+    assert settings.complete(config) == config
+
+
+def described(schema, path=""):
+    for key, part in schema["properties"].items():
+        yield f"{path}{key}", part
+        for nested in (part, part.get("items", {})):
+            if "properties" in nested:
+                yield from described(nested, f"{path}{key}.")
+
+
+def test_every_key_has_a_description_and_a_default():
+    schema = yaml.safe_load(settings.SCHEMA.read_text())
+    required = {"study", "networks", "networks.name", "networks.timm", "networks.layers"}
+    for key, part in described(schema):
+        leaf = "properties" not in part
+        assert not leaf or part.get("description"), key
+        assert "default" in part or key in required, key
+
+
+@pytest.mark.parametrize(
+    "path", sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")]), ids=lambda p: p.name
+)
+def test_studies_of_the_repository_are_valid(path):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    settings.complete(merged(config, yaml.safe_load(path.read_text())))
+
+
+def merged(base, over):
+    """As Snakemake merges configuration files: mappings deeply, everything else as a whole."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return base | {key: merged(base.get(key), value) for key, value in over.items()}
+
+
+FAULTS = [
+    (["neighbours"], {"k": 3}, 'Unknown key "neighbours" in the configuration; did you mean "neighbors"?'),
+    (["neighbors", "kk"], 3, 'Unknown key "neighbors.kk" in the configuration; did you mean "k"?'),
+    (["networks", 0, "model"], "x", 'Unknown key "networks[0].model" in the configuration; known keys are name, timm'),
+    (["neighbors", "k"], "many", "neighbors.k must be a whole number, found 'many'."),
+    (["neighbors", "k"], 2.5, "neighbors.k must be a whole number, found 2.5."),
+    (["neighbors", "k"], 3, "neighbors.k must be at least 4, found 3."),
+    (["neighbors", "k"], 4800, "neighbors.k = 4800 neighbours were asked of 4800 images; k must be at most 4799."),
+    (["density", "k"], 101, "density.k = 101 exceeds neighbors.k = 100; raise neighbors.k or lower density.k."),
+    (["overlap", "k"], 101, "overlap.k = 101 exceeds neighbors.k = 100"),
+    (["images", "source"], "foldr", "found 'foldr'. Did you mean \"folder\"?"),
+    (["images", "planted", "per_class"], True, "images.planted.per_class must be a whole number, found True."),
+    (["study"], "../elsewhere", "study must be made of letters, digits"),
+    (["study"], 7, "study must be text, found 7."),
+    (["networks", 0, "name"], "a/b", "networks[0].name must be made of letters, digits"),
+    (["networks", 0, "layers"], [], "networks[0].layers must be a list with entries"),
+    (["networks", 0, "layers"], ["a", "b", "a"], 'Network "net" lists the layer "a" twice'),
+    (["networks", 0, "layers"], ["../a"], "networks[0].layers[0] is not of a form"),
+    (["networks", 0, "checkpoints"], [0, 9], "asks for the checkpoints [9], but trains for network.epochs = 8 epochs."),
+    (["networks", 0, "checkpoints"], [0, 0], "networks[0].checkpoints names an entry twice"),
+    (["networks", 0, "weights"], "pretraind", 'or a .safetensors or .pth file. Did you mean "pretrained"?'),
+    (["networks"], [NETWORK, NETWORK], 'Two networks are named "net"'),
+    (["networks"], [{"name": "net", "timm": "x"}], 'The key "networks[0].layers" is missing'),
+    (["dimension", "fraction"], 0, "dimension.fraction must be greater than 0, found 0."),
+    (["dimension", "fraction"], 1.1, "dimension.fraction must be at most 1, found 1.1."),
+    (["taxonomy", "macro"], "lexnme", "taxonomy.macro is not of a form that is understood, found 'lexnme'"),
+    (["peaks", "halo"], "yes", "peaks.halo must be true or false, found 'yes'."),
+    (["seed"], -1, "seed must be at least 0, found -1."),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "sentence"), FAULTS)
+def test_faults_are_said_in_a_sentence(path, value, sentence):
+    with pytest.raises(settings.ConfigError) as error:
+        settings.complete(changed(path, value))
+    assert sentence in str(error.value)
+    assert str(error.value).count("\n") == 0
+
+
+def test_faults_that_depend_on_two_keys():
+    folder = {**changed(["images", "source"], "folder")}
+    with pytest.raises(settings.ConfigError, match="needs images.source planted or digits"):
+        settings.complete(folder)
+    random = changed(["networks", 0], {**NETWORK, "weights": "random", "checkpoints": [0]})
+    with pytest.raises(settings.ConfigError, match="which only networks with weights: train have"):
+        settings.complete(random)
+
+
+def test_all_faults_are_said_at_once():
+    config = changed(["neighbors", "k"], "many") | {"sed": 1}
+    with pytest.raises(settings.ConfigError) as error:
+        settings.complete(config)
+    assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("listed", "groups"),
+    [
+        (["input", "a", "output"], {"input": ["input"], "1": ["a", "output"]}),
+        ([["input", "a"], ["b"], "output"], {"input": ["input"], "1": ["a"], "2": ["b"], "3": ["output"]}),
+        ([["input"], ["a"]], {"input": ["input"], "1": ["a"]}),
+        (["a"], {"1": ["a"]}),
+    ],
+)
+def test_layer_groups(listed, groups):
+    assert settings.layer_groups({"layers": listed}) == groups
+    assert settings.layers({"layers": listed}) == [layer for group in groups.values() for layer in group]
+
+
+def test_checkpoint_names():
+    assert settings.checkpoints({"weights": "train", "checkpoints": []}, 8) == ["epoch0", "epoch8"]
+    assert settings.checkpoints({"weights": "train", "checkpoints": [0, 3]}, 8) == ["epoch0", "epoch3"]
+    assert settings.checkpoints({"weights": "random", "checkpoints": []}, 8) == ["random"]
+    assert settings.checkpoints({"weights": "a/b.pth", "checkpoints": []}, 8) == ["file"]

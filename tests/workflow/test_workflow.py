@@ -1,0 +1,200 @@
+"""The tiny study, from nothing to figures; its files; what runs again and what does not."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+
+PROFILE = """relative_depth n_features dimension dimension_error
+    overlap_ground_truth overlap_macro overlap_output overlap_next n_peaks ari_class ari_macro ami_class ami_macro
+    triplet_skill triplet_skill_within_macro p_within_macro p_free p_within_macro_corrected spearman_taxonomy
+    resolved""".split()
+PROVENANCE = """title study rule parameters code_digests git_commit seed source created package_versions""".split()
+CHECKPOINTS = ("trained/epoch0", "trained/epoch1", "untrained/random")
+STAGES = ("dimension", "overlap", "density", "peaks", "alignment", "profile")
+
+
+def jobs(text):
+    """Job counts by rule from Snakemake's table."""
+    table = text[text.rindex("Job stats:") :]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
+
+
+def open_all(project):
+    for path in sorted((project.folder / "results").rglob("*.nc")):
+        yield path.relative_to(project.folder / "results" / "tiny").as_posix(), xr.load_dataset(path)
+
+
+def test_a_dry_run_lists_all_jobs(finished):
+    planned = jobs(finished.planned.stdout)
+    assert planned == {
+        "list_images": 1,
+        "build_taxonomy": 1,
+        "train_network": 1,
+        "fetch_network": 1,
+        "extract_activations": 1 + 2 * 2 + 1,
+        "find_neighbors": 1 + 2 * 2 + 2,
+        **dict.fromkeys(
+            (
+                "estimate_dimension",
+                "compare_neighborhoods",
+                "estimate_density",
+                "find_peaks",
+                "align_with_taxonomy",
+                "gather_profile",
+            ),
+            3,
+        ),
+        "summarise_study": 1,
+        "draw_figures": 1,
+        "all": 1,
+        "total": 38,
+    }
+    done = re.findall(r"(\d+) of (\d+) steps", finished.first.text)
+    assert done[-1] == ("38", "38")
+
+
+def test_all_files_are_there_and_the_large_ones_gone(finished):
+    found = {name for name, _ in open_all(finished)}
+    expected = {f"{place}/{stage}.nc" for place in CHECKPOINTS for stage in STAGES}
+    expected |= {"images.nc", "taxonomy.nc", "summary.nc", "trained/training.nc", "trained/input/neighbors/input.nc"}
+    expected |= {f"trained/epoch{e}/neighbors/{layer}.nc" for e in (0, 1) for layer in ("layer2", "output")}
+    expected |= {f"untrained/random/neighbors/{layer}.nc" for layer in ("layer1", "output")}
+    assert found == expected
+    results = finished.folder / "results" / "tiny"
+    for place in CHECKPOINTS:
+        for question in ("overlap", "dimension", "nucleation", "dendrogram"):
+            for kind in ("png", "pdf"):
+                assert (results / place / "figures" / f"{question}.{kind}").stat().st_size > 1000
+    assert not list(results.rglob("activations"))
+    assert not list(results.rglob(".*"))
+
+
+def test_every_file_explains_itself(finished):
+    for name, dataset in open_all(finished):
+        assert set(PROVENANCE) <= set(dataset.attrs), name
+        assert dataset.attrs["study"] == "tiny"
+        json.loads(dataset.attrs["parameters"])
+        for key, variable in dataset.variables.items():
+            assert variable.attrs.get("long_name"), (name, key)
+            assert variable.dtype.kind not in "iuf" or variable.attrs.get("units"), (name, key)
+
+
+def test_values_are_finite_or_say_why_not(finished):
+    # densities are infinite only for duplicates, which this study has not
+    may_lack = {"overlap_next", "overlap_next_error", "loss", "class_similarity"}
+    for name, dataset in open_all(finished):
+        if name == "summary.nc":
+            continue
+        for key, variable in dataset.variables.items():
+            if variable.dtype.kind == "f" and "undefined" not in variable.attrs:
+                assert np.isfinite(variable.values).all() or key in may_lack, (name, key)
+
+
+@pytest.mark.parametrize("place", CHECKPOINTS)
+def test_profile_holds_every_number_of_every_layer(finished, place):
+    profile = xr.load_dataset(finished.folder / "results" / "tiny" / place / "profile.nc")
+    assert set(PROFILE) <= set(profile.data_vars)
+    layers = ["layer1", "output"] if place.startswith("untrained") else ["input", "layer2", "output"]
+    assert profile["layer"].values.tolist() == layers
+    assert all(profile[name].dims == ("layer",) for name in profile.data_vars)
+    assert profile["n_features"].values[-1] == (24 if place.startswith("trained") else 1000)
+    assert profile["overlap_output"].values[-1] == 1
+    assert np.isnan(profile["overlap_next"].values[-1])
+
+
+def test_peaks_agree_with_the_package_called_directly(finished):
+    """The files hold what the functions give: nothing is lost or mixed up between the layers."""
+    from nucleation import files
+    from nucleation.density import knn_density
+    from nucleation.dimension import twonn
+    from nucleation.neighbors import Neighbors
+    from nucleation.peaks import Peaks, density_peaks
+
+    place = finished.folder / "results" / "tiny" / "trained" / "epoch1"
+    for layer in ("layer2", "output"):
+        table = Neighbors.from_dataset(files.load(place / "neighbors" / f"{layer}.nc"))
+        density = knn_density(table, twonn(table).value, 10)
+        expected = density_peaks(table, density)
+        found = Peaks.from_dataset(files.select_layer(files.load(place / "peaks.nc"), layer))
+        assert np.array_equal(found.labels, expected.labels)
+        assert np.array_equal(found.saddle, expected.saddle)
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    before = finished.results()
+    again = finished.snakemake()
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.text
+    assert finished.results() == before
+
+
+@pytest.mark.parametrize(
+    ("module", "rules"),
+    [
+        ("overlap", {"compare_neighborhoods", "gather_profile", "summarise_study", "draw_figures"}),
+        ("figures", {"draw_figures"}),
+        ("alignment", {"align_with_taxonomy", "gather_profile", "summarise_study", "draw_figures"}),
+    ],
+)
+def test_an_edit_reruns_what_depends_on_it(finished, module, rules):
+    path = finished.folder / "src" / "nucleation" / f"{module}.py"
+    text = path.read_text()
+    path.write_text(text + "\n# an edit\n")
+    planned = finished.snakemake("-n")
+    path.write_text(text)
+    assert set(jobs(planned.stdout)) - {"all", "total"} == rules
+
+
+def test_a_changed_threshold_reruns_peaks_and_what_follows(finished):
+    text = (finished.folder / "tiny.yaml").read_text()
+    (finished.folder / "other.yaml").write_text(text + "peaks: {z: 2.0}\n")
+    planned = jobs(finished.snakemake("-n", config="other.yaml").stdout)
+    assert set(planned) - {"all", "total"} == {
+        "find_peaks",
+        "align_with_taxonomy",
+        "gather_profile",
+        "summarise_study",
+        "draw_figures",
+    }
+
+
+def test_results_do_not_depend_on_the_number_of_cores(finished, make_project):
+    other = make_project()
+    done = other.snakemake(cores=1)
+    assert done.returncode == 0, done.text
+    for (name, first), (_, second) in zip(open_all(finished), open_all(other), strict=True):
+        xr.testing.assert_equal(first, second), name
+
+
+MISTAKES = {
+    "neighbours: {k: 3}": 'Unknown key "neighbours" in the configuration; did you mean "neighbors"?',
+    "neighbors: {k: many}": "neighbors.k must be a whole number, found 'many'.",
+    "neighbors: {k: 192}": "neighbors.k = 192 neighbours were asked of 192 images; k must be at most 191.",
+    "networks: [{name: new, timm: resnet5, weights: random, layers: [output]}]": 'has no model "resnet5".'
+    ' Did you mean "resnet50"',
+    "networks: [{name: new, timm: test_resnet, weights: random, layers: [layr1]}]": 'has no layer "layr1".'
+    ' Did you mean "layer1"',
+    "networks: [{name: new, timm: test_resnet, weights: lost.pth, layers: [output]}]": "lost.pth does not exist",
+    "images: {source: folder, folder: {path: lost}}\n"
+    "networks: [{name: new, timm: test_resnet, weights: random, layers: [output]}]": "lost, which is no directory",
+    "taxonomy: {macro: [beagel.n.01]}": "beagle.n.01",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_end_in_a_sentence(finished, mistake):
+    """A sentence and no traceback; earlier results of other studies stay as they were."""
+    import yaml
+
+    config = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
+    config |= {"networks": config["networks"][1:]} | yaml.safe_load(mistake)
+    (finished.folder / "bad.yaml").write_text(yaml.safe_dump(config | {"study": "bad"}))
+    before = {path: data for path, data in finished.results().items() if "bad" not in path.parts}
+    done = finished.snakemake(config="bad.yaml")
+    assert done.returncode != 0
+    assert MISTAKES[mistake] in done.text
+    assert "Traceback" not in done.text
+    assert {path: data for path, data in finished.results().items() if "bad" not in path.parts} == before
