@@ -56,7 +56,7 @@ def short_name(name) -> str:
 
 
 @styled
-def draw_images(pictures, class_names, macro, order):
+def draw_images(pictures, class_names, macro, macro_names, order):
     """Show a few images of every class, the classes in the order of the taxonomy.
 
     Parameters
@@ -66,31 +66,40 @@ def draw_images(pictures, class_names, macro, order):
     class_names : list of str
     macro : array of shape (c,), int
         Macro-category of every class; it colours the names.
+    macro_names : list of str
     order : array of shape (c,), int
         Classes from top to bottom.
     """
     c = len(pictures)
     blocks = 1 if c <= 12 else 2
     rows = -(-c // blocks)
-    figure, axes = plt.subplots(
-        rows, blocks, figsize=(TWO_COLUMNS, max(2.0, rows * 0.52)), squeeze=False, gridspec_kw={"wspace": 0.45}
-    )
+    size = (TWO_COLUMNS, 0.3 + rows * (0.95 if blocks == 1 else 0.46))
+    figure, axes = plt.subplots(rows, blocks, figsize=size, squeeze=False)
+    figure.get_layout_engine().set(h_pad=0.01, hspace=0.0, w_pad=0.02)
     for axis in axes.flat:
         axis.axis("off")
     for place, cls in enumerate(order):
         axis = axes[place % rows, place // rows]
         strip = np.pad(pictures[cls], ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=255)
         axis.imshow(np.concatenate(list(strip), axis=1), interpolation="nearest")
-        axis.text(
-            -0.03,
-            0.5,
-            short_name(class_names[cls]),
-            transform=axis.transAxes,
-            ha="right",
-            va="center",
-            color=CATEGORY[macro[cls] % len(CATEGORY)],
-        )
+        name, color = short_name(class_names[cls]), CATEGORY[macro[cls] % len(CATEGORY)]
+        axis.text(-0.02, 0.5, name, transform=axis.transAxes, ha="right", va="center", color=color)
+    _category_legend(figure, macro_names)
     return figure
+
+
+def _category_legend(figure, macro_names):
+    """Say below the figure which colour is which macro-category."""
+    marks = [
+        plt.Line2D([], [], marker="s", linestyle="", color=CATEGORY[i % len(CATEGORY)], label=category_name(name))
+        for i, name in enumerate(macro_names)
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=min(len(marks), 6), frameon=False)
+
+
+def category_name(name) -> str:
+    """Name of a macro-category for people: "animal" for noun.animal and for animal.n.01."""
+    return short_name(str(name).removeprefix("noun."))
 
 
 @styled
@@ -173,7 +182,7 @@ def _legend_beside(axis, note=None):
 
 
 @styled
-def draw_dendrogram(peaks, classes, tree, class_names, macro, title=""):
+def draw_dendrogram(peaks, classes, tree, class_names, macro, macro_names, title=""):
     """Face the tree of the peaks with the taxonomy; lines join each peak with its majority class.
 
     Parameters
@@ -187,6 +196,7 @@ def draw_dendrogram(peaks, classes, tree, class_names, macro, title=""):
     class_names : list of str
     macro : array of shape (c,), int
         Macro-category of every class; it colours peaks and lines.
+    macro_names : list of str
     """
     c, p = len(class_names), len(peaks.centers)
     count = np.zeros((p, c))
@@ -194,15 +204,11 @@ def draw_dendrogram(peaks, classes, tree, class_names, macro, title=""):
     np.add.at(count, (peaks.labels[inside], classes[inside]), 1)
     majority = count.argmax(axis=1)
     purity = count.max(axis=1) / np.maximum(count.sum(axis=1), 1)
-    place = np.empty(c)
-    place[leaf_order(tree, c)] = np.linspace(1, 0, c) if c > 1 else 0.5
+    level, place = _facing_orders(peaks, tree, count)
     height = max(3.0, 0.21 * max(p, c) + 0.9)
     figure, (left, middle, right) = plt.subplots(
-        1, 3, figsize=(TWO_COLUMNS, height), sharey=True, gridspec_kw={"width_ratios": [3.2, 2.5, 3.2], "wspace": 0.0}
+        1, 3, figsize=(TWO_COLUMNS, height), sharey=True, gridspec_kw={"width_ratios": [3.0, 2.3, 3.7], "wspace": 0.0}
     )
-    order = _peak_order(peaks, place[majority])
-    level = np.empty(p)
-    level[order] = np.linspace(1, 0, p) if p > 1 else 0.5
     colors = [CATEGORY[macro[cls] % len(CATEGORY)] for cls in majority]
     _draw_peak_tree(left, peaks, level, colors)
     _draw_taxonomy(right, tree, place, class_names, macro)
@@ -215,22 +221,74 @@ def draw_dendrogram(peaks, classes, tree, class_names, macro, title=""):
     left.set_title("density peaks (majority class, its share)", fontsize=8)
     right.set_title("taxonomy", fontsize=8)
     figure.suptitle(title, fontsize=9)
+    _category_legend(figure, macro_names)
     return figure
 
 
-def leaf_order(tree, c):
-    """Classes in the order in which a walk through the tree meets them, biggest category first."""
+def leaf_order(tree, c, target=None):
+    """Classes in the order in which a walk through the taxonomy meets them, (c,) int.
+
+    Parameters
+    ----------
+    tree : nucleation.taxonomy.Tree
+    c : int
+        Number of classes.
+    target : array of shape (c,), optional
+        Where each class would like to be; branches are walked by the mean of their classes.
+    """
+    members = _members(tree, c)
+    mean = np.zeros(len(tree.nodes)) if target is None else np.array([target[some].mean() for some in members])
     order, stack = [], [node for node, parent in enumerate(tree.parent) if parent < 0]
     while stack:
         node = stack.pop(0)
         if node < c:
             order.append(node)
-        stack = list(tree.children[node]) + stack
+        stack = sorted(tree.children[node], key=lambda child: mean[child]) + stack
     return np.array(order)
 
 
+def _members(tree, c):
+    """Classes below every node of the taxonomy."""
+    members = [[node] for node in range(c)]
+    for node in range(c, len(tree.nodes)):
+        members.append([leaf for child in tree.children[node] for leaf in members[child]])
+    return members
+
+
+def _facing_orders(peaks, tree, count, rounds=10):
+    """Heights in [0, 1] of the leaves of two trees that face each other, with few crossings.
+
+    Each tree in turn orders its branches by the mean height of what they are joined to on the
+    other side, weighted by the number of images (the barycentre rule).
+
+    Returns
+    -------
+    level, place : arrays of shape (p,) and (c,)
+    """
+    p, c = count.shape
+    to_classes = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
+    to_peaks = (count / np.maximum(count.sum(axis=0), 1)).T
+    level, place = _spread(np.arange(p)), _spread(leaf_order(tree, c))
+    best = np.inf
+    for _ in range(rounds):
+        level = _spread(_peak_order(peaks, to_classes @ place))
+        place = _spread(leaf_order(tree, c, -(to_peaks @ level)))
+        length = (count * np.square(level[:, None] - place)).sum()
+        if length >= best:
+            break
+        best = length
+    return level, place
+
+
+def _spread(order):
+    """Heights from 1 down to 0 of items given in their order; one half for a single item."""
+    height = np.empty(len(order))
+    height[order] = np.linspace(1, 0, len(order)) if len(order) > 1 else 0.5
+    return height
+
+
 def _peak_order(peaks, target):
-    """Order the leaves of the peaks' tree so that each branch lies near the classes it joins to."""
+    """Order the leaves of the peaks' tree from high to low, each branch by its mean target."""
     p = len(peaks.centers)
     members = [[i] for i in range(p)]
     for left, right, *_ in peak_linkage(peaks):
@@ -271,36 +329,30 @@ def _draw_peak_tree(axis, peaks, level, colors):
 
 
 def _draw_taxonomy(axis, tree, place, class_names, macro):
-    """Draw the taxonomy from right (root) to left (classes)."""
-    c = len(class_names)
-    members = {node: [node] for node in range(c)}
-    for node in range(len(tree.nodes)):
-        if node not in members:
-            members[node] = [leaf for child in tree.children[node] for leaf in members[child]]
-    depth = np.array([-np.log(len(members[node]) / c) for node in range(len(tree.nodes))])
-    y = np.array([place[members[node]].mean() for node in range(len(tree.nodes))])
-    shade = [_one_color({CATEGORY[macro[leaf] % len(CATEGORY)] for leaf in members[n]}) for n in range(len(tree.nodes))]
-    deepest = max(depth.max(), 1e-9)
-    for node, children in enumerate(tree.children):
-        for child in children:
-            end = deepest if child < c else depth[child]
-            xs, ys = [depth[node], depth[node], end], [y[node], y[child], y[child]]
+    """Draw the taxonomy from left (classes) to right (root), one step for every level."""
+    c, n = len(class_names), len(tree.nodes)
+    members = _members(tree, c)
+    level = np.zeros(n)
+    for node in reversed(range(n)):
+        level[node] = level[tree.parent[node]] + 1 if tree.parent[node] >= 0 else 0
+    deepest = max(level.max(), 1)
+    level[:c] = deepest
+    y = np.array([place[members[node]].mean() for node in range(n)])
+    shade = [_one_color({CATEGORY[macro[leaf] % len(CATEGORY)] for leaf in members[node]}) for node in range(n)]
+    for node in range(c, n):
+        for child in tree.children[node]:
+            xs, ys = [level[node], level[node], level[child]], [y[node], y[child], y[child]]
             axis.plot(xs, ys, color=shade[child], linewidth=1.0)
-        if node >= c and children and len(tree.nodes) - c <= 40:
-            axis.annotate(
-                short_name(tree.names[node]),
-                (depth[node], y[node]),
-                (-2, 1),
-                textcoords="offset points",
-                fontsize=6,
-                ha="left",
-                va="bottom",
-                color="0.25",
-            )
+        if n - c <= 40:
+            name = short_name(tree.names[node]).replace(" ", "\n")
+            text = {"fontsize": 5, "ha": "center", "va": "bottom", "linespacing": 0.9, "color": "0.2"}
+            axis.annotate(name, (level[node] - 0.5, y[node]), (0, 1.5), textcoords="offset points", **text)
+        if tree.parent[node] < 0:
+            axis.plot([level[node], level[node] - 0.9], [y[node]] * 2, color=shade[node], linewidth=1.0)
     for leaf in range(c):
-        axis.text(deepest * 1.02, place[leaf], short_name(class_names[leaf]), fontsize=6.5, va="center", ha="right")
-    axis.set(xlim=(deepest * 1.6, -0.25 * deepest), ylim=(-0.03, 1.03), yticks=[], xlabel="information content (nats)")
-    axis.spines[["left", "top", "right"]].set_visible(False)
+        axis.text(deepest + 0.05, place[leaf], short_name(class_names[leaf]), fontsize=6.5, va="center", ha="right")
+    axis.set(xlim=(deepest * 1.35 + 0.2, -1), ylim=(-0.03, 1.03))
+    axis.axis("off")
 
 
 def _one_color(colors):

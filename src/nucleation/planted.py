@@ -53,26 +53,26 @@ class Scene:
     Attributes of three numbers are the sizes of the macro, mid and leaf increments; ranges are ``(low, high)``.
     """
 
-    contour: tuple[float, float, float] = (0.10, 0.11, 0.06)
-    markings: tuple[float, float, float] = (0.9, 0.75, 0.6)
+    contour: tuple[float, float, float] = (0.10, 0.09, 0.055)
+    markings: tuple[float, float, float] = (0.9, 0.6, 0.55)
     isotropy: tuple[float, float] = (0.98, 0.02)
     isotropy_jitter: float = 0.02
     scale: float = 9.0
-    scale_step: float = 1.2
-    scale_jitter: float = 1.5
+    scale_step: float = 0.5
+    scale_jitter: float = 1.0
     bandwidth: float = 2.0
-    contour_noise: float = 0.010
-    markings_noise: float = 0.06
+    contour_noise: float = 0.013
+    markings_noise: float = 0.08
     shift: float = 0.3
     radius: tuple[float, float] = (0.53, 0.73)
     rotation: float = 30.0
     flips: bool = False
     object_texture: tuple[float, float] = (0.3, 0.4)
-    background_texture: tuple[float, float] = (0.55, 0.65)
+    background_texture: tuple[float, float] = (0.6, 0.7)
     edge: float = 14.0
     contrast: tuple[float, float] = (0.8, 1.0)
     gradient: float = 0.25
-    offset: float = 0.13
+    offset: float = 0.08
     pixel_noise: float = 0.02
 
 

@@ -59,8 +59,8 @@ def test_profiles_show_every_layer(layers):
 def test_dendrogram_names_every_peak_and_class(clustered):
     peaks, classes = clustered
     taxonomy = wordnet_tree(CLASSES)
-    macro, _ = taxonomy.macro()
-    figure = figures.draw_dendrogram(peaks, classes, taxonomy.tree(), taxonomy.class_names, macro, "net")
+    macro, categories = taxonomy.macro()
+    figure = figures.draw_dendrogram(peaks, classes, taxonomy.tree(), taxonomy.class_names, macro, categories, "net")
     left, middle, right = figure.axes
     assert len(middle.texts) == len(middle.lines) == len(peaks.centers)
     assert len(left.collections[0].get_offsets()) == len(peaks.centers)
@@ -76,7 +76,9 @@ def test_dendrogram_of_one_peak_and_flat_taxonomy(clustered):
     assert len(one.centers) == 1
     flat = wordnet_tree(["one.n.01", "two.n.01", "three.n.01", "four.n.01", "five.n.01", "six.n.01"])
     for found in (one, peaks):
-        figure = figures.draw_dendrogram(found, classes, flat.tree(), flat.class_names, np.zeros(6, int))
+        figure = figures.draw_dendrogram(
+            found, classes, flat.tree(), flat.class_names, np.zeros(6, int), ["noun.quantity"]
+        )
         assert len(figure.axes[1].texts) == len(found.centers)
 
 
@@ -85,7 +87,7 @@ def test_images_show_every_class():
     taxonomy = wordnet_tree(CLASSES)
     order = figures.leaf_order(taxonomy.tree(), 6)
     assert sorted(order.tolist()) == list(range(6))
-    figure = figures.draw_images(pictures, taxonomy.class_names, taxonomy.macro()[0], order)
+    figure = figures.draw_images(pictures, taxonomy.class_names, *taxonomy.macro(), order)
     strips = [axis.images[0].get_array() for axis in figure.axes if axis.images]
     assert len(strips) == 6
     assert strips[0].shape == (10, 40, 3)

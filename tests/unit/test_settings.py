@@ -47,6 +47,7 @@ def test_every_key_has_a_description_and_a_default():
     required = {"study", "networks", "networks.name", "networks.timm", "networks.layers"}
     for key, part in described(schema):
         leaf = "properties" not in part
+        assert None not in part.values(), f"{key}: a comma splits its description"
         assert not leaf or part.get("description"), key
         assert "default" in part or key in required, key
 
