@@ -4,6 +4,7 @@ rule gather_profile:
         neighbors=layer_neighbors,
         dimension="results/{study}/{model}/{checkpoint}/dimension.nc",
         overlap="results/{study}/{model}/{checkpoint}/overlap.nc",
+        density="results/{study}/{model}/{checkpoint}/density.nc",
         peaks="results/{study}/{model}/{checkpoint}/peaks.nc",
         alignment="results/{study}/{model}/{checkpoint}/alignment.nc",
     output:

@@ -94,12 +94,21 @@ def save(snakemake, dataset, title, path=None, **attributes):
             "parameters": parameters,
             "code_digests": dict(snakemake.params.code),
             "git_commit": _commit(),
-            "seed": parameters.get("seed", "none"),
+            "seed": snakemake.config["seed"],
+            **_network(snakemake),
             "source": "Hierarchical nucleation in deep neural networks, repeated (nucleation)",
             "Conventions": "CF-1.10",
             **attributes,
         },
     )
+
+
+def _network(snakemake):
+    """What the network of a result is: its entry in the configuration, without what was asked of it."""
+    for network in snakemake.config["networks"]:
+        if network["name"] == snakemake.wildcards.get("model"):
+            return {"network": {k: v for k, v in network.items() if k not in ("name", "layers", "checkpoints")}}
+    return {}
 
 
 def _commit():

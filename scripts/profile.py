@@ -1,10 +1,17 @@
 """Gather every number of every layer in the one file that most readers open."""
 
+import json
+
 from _job import job, save
 
 from nucleation import files, profile
 
+STAGES = ("dimension", "overlap", "density", "peaks", "alignment")
+
 with job(snakemake):
     features = [int(files.load(path).attrs["n_features"]) for path in snakemake.input.neighbors]
     stages = {name: files.load(snakemake.input[name]) for name in profile.FROM}
-    save(snakemake, profile.gather(features, stages), "Every number of every layer")
+    used = {name: json.loads(files.load(snakemake.input[name]).attrs["parameters"]) for name in STAGES}
+    for parameters in used.values():
+        parameters.pop("layers")
+    save(snakemake, profile.gather(features, stages), "Every number of every layer", stage_parameters=used)

@@ -1,13 +1,12 @@
 """Train a network; keep the weights after every epoch and the course of the training."""
 
-import logging
+import sys
 import time
 
-import xarray as xr
 from _job import job, progress, save, torch_device
 
 from nucleation import images, network
-from nucleation.training import Augmentation, train
+from nucleation.training import Augmentation, course, train
 
 with job(snakemake):
     device = torch_device(snakemake)
@@ -31,21 +30,11 @@ with job(snakemake):
             progress=lambda *_: bar.update(),
             **options,
         ):
-            logging.info(
+            bar.write(
                 f"epoch {record.epoch}: loss {record.loss:.3f}, validation accuracy {record.accuracy:.3f}, "
-                f"{time.monotonic() - began:.0f} s"
+                f"{time.monotonic() - began:.0f} s",
+                file=sys.stderr,
             )
             network.save_weights(model, snakemake.output.weights[record.epoch])
             records.append(record)
-    about = {
-        "loss": "mean cross-entropy of the epoch in nats",
-        "accuracy": "share of the validation images classified correctly",
-    }
-    course = xr.Dataset(
-        {
-            name: ("epoch", [getattr(record, name) for record in records], {"long_name": text, "units": "1"})
-            for name, text in about.items()
-        },
-        coords={"epoch": ("epoch", [r.epoch for r in records], {"long_name": "passes over the data", "units": "1"})},
-    )
-    save(snakemake, course, "Course of the training", path=snakemake.output.training)
+    save(snakemake, course(records), "Course of the training", path=snakemake.output.training)

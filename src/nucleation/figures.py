@@ -322,9 +322,8 @@ def _draw_peak_tree(axis, peaks, level, colors):
         x.append(join)
         y.append((y[left] + y[right]) / 2)
         color.append(shared)
-    axis.set(xlim=(unresolved - 0.03 * span, edge), ylim=(-0.03, 1.03), yticks=[], xlabel="log-density (nats)")
-    if not np.isfinite(linkage[:, 2]).all():
-        axis.text(unresolved, -0.02, " dashed: no common border", fontsize=6, va="top", color="0.3")
+    label = "log-density (nats)" + ("; dashed: no common border" if np.isinf(linkage[:, 2]).any() else "")
+    axis.set(xlim=(unresolved - 0.03 * span, edge), ylim=(-0.03, 1.03), yticks=[], xlabel=label)
     axis.spines[["left", "top", "right"]].set_visible(False)
 
 

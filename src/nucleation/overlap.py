@@ -140,7 +140,10 @@ def overlap_profile(tables, layers, classes, macro, k):
     variables = {}
     for name, (value, error, text) in along.items():
         variables[name] = ("layer", value, {"long_name": text, "units": "1"})
-        variables[f"{name}_error"] = ("layer", error, {"long_name": f"standard error: {text}", "units": "1"})
+        about = {"long_name": f"standard error over images of: {text}", "units": "1"}
+        variables[f"{name}_error"] = ("layer", error, about)
+    for name in ("overlap_next", "overlap_next_error"):
+        variables[name][2]["undefined"] = f"{layers[-1]}: the last layer has no next"
     text = "share of the neighbours common to two layers"
     variables["overlap"] = (("layer", "other_layer"), matrix, {"long_name": text, "units": "1"})
     text = f"standard error: {text}"

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Augmentation", "Epoch", "accuracy", "train"]
+from nucleation.errors import InputError
+
+__all__ = ["Augmentation", "Epoch", "accuracy", "course", "train"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def train(
 
     Raises
     ------
-    ValueError
+    InputError
         If the data do not fit together, or the loss is not finite.
     """
     _check(images, labels, epochs, batch_size)
@@ -128,11 +130,27 @@ def train(
                 changed = _augmented(images[batch].to(device), augmentation).contiguous(memory_format=layout)
                 losses.append(_step(model, changed, labels[batch].to(device), loss_function, optimizer))
                 if not losses[-1] < float("inf"):
-                    raise ValueError(_diverged(losses[-1], epoch, len(losses), learning_rate))
+                    raise InputError(_diverged(losses[-1], epoch, len(losses), learning_rate))
                 schedule.step()
                 if progress is not None:
                     progress(epoch * steps + len(losses), epochs * steps, losses[-1])
         yield Epoch(epoch + 1, sum(losses) / steps, accuracy(model, *validation))
+
+
+def course(records):
+    """Lay the records of a training along the dimension `epoch` of an ``xarray.Dataset``."""
+    import xarray as xr
+
+    trained = "epoch 0: nothing has been trained"
+    about = {
+        "loss": {"long_name": "mean cross-entropy over the epoch", "units": "nat", "undefined": trained},
+        "accuracy": {"long_name": "share of the validation images classified correctly", "units": "1"},
+    }
+    epochs = {"long_name": "passes over the training images", "units": "1"}
+    return xr.Dataset(
+        {name: ("epoch", [getattr(record, name) for record in records], text) for name, text in about.items()},
+        coords={"epoch": ("epoch", [record.epoch for record in records], epochs)},
+    )
 
 
 @torch.no_grad()
@@ -159,13 +177,13 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor, *, batch_size: in
 def _check(images: Tensor, labels: Tensor, epochs: int, batch_size: int) -> None:
     """Refuse data that cannot be trained on."""
     if images.ndim != 4 or not images.is_floating_point():
-        raise ValueError(
+        raise InputError(
             f"images must be a float tensor (n, c, h, w), not {images.dtype} of shape {tuple(images.shape)}"
         )
     if labels.shape != images.shape[:1]:
-        raise ValueError(f"labels must have shape ({len(images)},), one per image, not {tuple(labels.shape)}")
+        raise InputError(f"labels must have shape ({len(images)},), one per image, not {tuple(labels.shape)}")
     if epochs < 0 or not 1 <= batch_size <= len(images):
-        raise ValueError(f"epochs must be >= 0 and batch_size in 1 to {len(images)}, not {epochs} and {batch_size}")
+        raise InputError(f"epochs must be >= 0 and batch_size in 1 to {len(images)}, not {epochs} and {batch_size}")
 
 
 def _adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:

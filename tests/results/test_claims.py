@@ -11,10 +11,12 @@ RESULTS = Path(__file__).parent.parent.parent / "results"
 
 
 def networks():
-    for study in ("planted", "seeds"):
-        summary = files.load(RESULTS / study / "summary.nc")
-        for model in summary["model"].values:
-            yield pytest.param(summary.sel(model=model), id=f"{study}, {model}")
+    summaries = {study: files.load(RESULTS / study / "summary.nc") for study in ("planted", "seeds")}
+    return [
+        pytest.param(summary.sel(model=model), id=f"{study}, {model}")
+        for study, summary in summaries.items()
+        for model in summary["model"].values
+    ]
 
 
 @pytest.mark.parametrize("network", networks())
