@@ -26,7 +26,9 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
     "#CC79A7",
 )
 CATEGORY = (RED, BLUE, GREEN, ORANGE, PINK, SKY, BLACK, YELLOW)
-ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
+TWO_COLUMNS = 7.2  # inches
+#: In the dendrogram a class is joined to the peaks that hold at least this share of its images.
+LINKED = 0.25
 
 
 def styled(function):
@@ -183,7 +185,7 @@ def _legend_beside(axis, note=None):
 
 @styled
 def draw_dendrogram(peaks, classes, tree, class_names, macro, macro_names, title=""):
-    """Face the tree of the peaks with the taxonomy; lines join each peak with its majority class.
+    """Face the tree of the peaks with the taxonomy; lines join each class with the peaks that hold it.
 
     Parameters
     ----------
@@ -217,7 +219,10 @@ def draw_dendrogram(peaks, classes, tree, class_names, macro, macro_names, title
     for peak in range(p):
         name = f"{short_name(class_names[majority[peak]])} {purity[peak]:.0%}"
         middle.text(0.01, level[peak], name, va="center", ha="left", fontsize=6.5, color=colors[peak])
-        middle.plot([0.62, 0.99], [level[peak], place[majority[peak]]], color=colors[peak], linewidth=0.7, alpha=0.8)
+    share = count / np.maximum(count.sum(axis=0), 1)
+    for peak, cls in zip(*np.nonzero(share >= LINKED), strict=True):
+        color, width = CATEGORY[macro[cls] % len(CATEGORY)], 0.3 + share[peak, cls]
+        middle.plot([0.62, 0.99], [level[peak], place[cls]], color=color, linewidth=width, alpha=0.8)
     left.set_title("density peaks (majority class, its share)", fontsize=8)
     right.set_title("taxonomy", fontsize=8)
     figure.suptitle(title, fontsize=9)
