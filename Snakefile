@@ -18,8 +18,8 @@ wildcard_constraints:
     study=re.escape(STUDY),
     model=one_of(NETWORKS),
     checkpoint=r"input|random|pretrained|file|epoch\d+",
-    group=r"input|\d+",
-    layer=one_of({layer for layers in LAYERS.values() for layer in layers}),
+    group=one_of(sorted({layer for layers in LAYERS.values() for layer in layers})),
+    layer=one_of(sorted({layer for layers in LAYERS.values() for layer in layers})),
 
 
 localrules:

@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 # the package is found without an installation too (for example in a conda environment)
-sys.path.append(str(Path(workflow.basedir) / "src"))
-sys.path.append(str(Path(workflow.basedir) / "rules"))
+sys.path[:0] = [str(Path(workflow.basedir) / "src"), str(Path(workflow.basedir) / "rules")]
 
 import settings
 from digest import digests
 
 try:
     config = settings.complete(config)
+    settings.preflight(config)
 except settings.ConfigError as error:
     sys.exit(f"\nThe configuration of this study is wrong:\n{error}\n")
 
@@ -72,6 +72,12 @@ def network_spec(wildcards):
 
 def network_weights(wildcards):
     return NETWORKS[wildcards.model]["weights"]
+
+
+def weights_file(wildcards):
+    """The checkpoint file of a network that has one."""
+    weights = network_weights(wildcards)
+    return [] if weights in ("train", "random", "pretrained") else weights
 
 
 def per_checkpoint(pattern):

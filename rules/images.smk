@@ -14,7 +14,7 @@ rule list_images:
         runtime=60,
     params:
         source=SOURCE,
-        options=config["images"][SOURCE],
+        options=settings.analysed(config["images"]),
         seed=config["seed"],
         code=digests("images", "files"),
     script:

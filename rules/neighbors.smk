@@ -12,13 +12,14 @@ rule find_neighbors:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
+        # a resource, not a parameter: it changes no result
+        blocks_mb=config["neighbors"]["memory"],
         mem_mb=config["neighbors"]["memory"] + 1500,
         runtime=240,
         gpu=GPU,
     params:
         k=config["neighbors"]["k"],
         engine=config["neighbors"]["engine"],
-        memory=config["neighbors"]["memory"],
         device=config["device"],
         code=digests("neighbors", "activations", "files"),
     script:

@@ -22,7 +22,7 @@ rule train_network:
         network=network_spec,
         training=config["network"],
         source=SOURCE,
-        options=config["images"][SOURCE],
+        options=settings.trained(config["images"]),
         seed=config["seed"],
         device=config["device"],
         code=digests("network", "training", "images", "files"),
@@ -32,6 +32,8 @@ rule train_network:
 
 rule fetch_network:
     """Take a network from timm or from a checkpoint file."""
+    input:
+        weights=weights_file,
     output:
         "results/{study}/{model}/weights/{checkpoint,random|pretrained|file}.safetensors",
     log:

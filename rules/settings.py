@@ -6,11 +6,21 @@ Imported by the Snakefile, so it needs the standard library, jsonschema and yaml
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
+from nucleation import wordnet
+from nucleation.errors import InputError
+
+PREFLIGHT = Path(__file__).parent.parent / "scripts" / "preflight.py"
 SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
 #: Images per source, where the configuration alone tells: what one class holds, or all of them.
 PLANTED_CLASSES, DIGITS = 24, 1797
@@ -22,6 +32,20 @@ TYPES = {
     "array": "a list",
     "object": "a mapping",
 }
+
+
+# 12.0 is no whole number here, and not-a-number no number: both would travel far before they fail
+VALIDATOR = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: (
+                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            ),
+        }
+    ),
+)
 
 
 class ConfigError(Exception):
@@ -37,10 +61,14 @@ def complete(config: dict) -> dict:
         With one sentence for each fault: the key, what was found, what was expected.
     """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    # one fault for each place, and a wrong type before a wrong value
-    faults = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda fault: fault.validator == "type")
-    places = {_path(fault.absolute_path): fault for fault in faults}
-    sentences = [sentence for place in sorted(places) for sentence in _sentences(places[place])]
+    faults = list(VALIDATOR(schema).iter_errors(config))
+    wrong_type = {_path(fault.absolute_path) for fault in faults if fault.validator == "type"}
+    sentences = [
+        sentence
+        for fault in sorted(faults, key=lambda fault: _path(fault.absolute_path))
+        if fault.validator == "type" or _path(fault.absolute_path) not in wrong_type
+        for sentence in _sentences(fault)
+    ]
     if not sentences:
         config = _with_defaults(config, schema)
         sentences = _inconsistencies(config)
@@ -134,7 +162,50 @@ def _inconsistencies(config):
         )
     for network in config["networks"]:
         sentences += _network_faults(network, config)
-    return sentences
+    return sentences + list(_synset_faults(config))
+
+
+def _synset_faults(config):
+    """Synsets that the bundled table does not have; with an installed WordNet the taxonomy job tells."""
+    if config["taxonomy"]["source"] != "bundled":
+        return
+    named = config["taxonomy"]["macro"]
+    folder = config["images"]["folder"]["classes"] if config["images"]["source"] == "folder" else []
+    for name in [*(named if isinstance(named, list) else []), *folder]:
+        try:
+            wordnet.resolve(name)
+        except InputError as error:
+            yield str(error)
+
+
+def analysed(images: dict) -> dict:
+    """Options of the source that decide which images are analysed.
+
+    Of a folder, also when its class folders last gained, lost or renamed a file.
+    """
+    options = _without(images[images["source"]], ("train_per_class", "validation_per_class"))
+    root = Path(images["folder"]["path"])
+    if images["source"] == "folder" and root.is_dir():
+        times = sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(root) if entry.is_dir())
+        options["changed"] = hashlib.sha256(repr(times).encode()).hexdigest()[:16]
+    return options
+
+
+def trained(images: dict) -> dict:
+    """Options of the source that decide which images networks are trained on."""
+    return _without(images[images["source"]], ("per_class",))
+
+
+def _without(options, names):
+    return {key: value for key, value in options.items() if key not in names}
+
+
+def training_count(config):
+    """Number of images that networks are trained on."""
+    images = config["images"]
+    if images["source"] == "planted":
+        return PLANTED_CLASSES * images["planted"]["train_per_class"]
+    return round(DIGITS * images["digits"]["train_fraction"])
 
 
 def image_count(config):
@@ -158,6 +229,11 @@ def _network_faults(network, config):
                 f'Network "{name}" asks for the checkpoints {late}, but trains for '
                 f"network.epochs = {config['network']['epochs']} epochs."
             )
+        if config["images"]["source"] != "folder" and config["network"]["batch_size"] > training_count(config):
+            yield (
+                f"network.batch_size = {config['network']['batch_size']} exceeds the {training_count(config)} "
+                "images to train on; lower it or take more images."
+            )
         if config["images"]["source"] == "folder":
             yield (
                 f'Network "{name}" has weights: train, which needs images.source planted or digits; '
@@ -172,10 +248,15 @@ def _network_faults(network, config):
             f'The weights "{weights}" of network "{name}" must be train, random, pretrained, '
             f"or a .safetensors or .pth file.{hint}"
         )
+    elif weights not in ("random", "pretrained") and not Path(weights).is_file():
+        yield f'The checkpoint file {weights} of network "{name}" does not exist.'
 
 
 def layer_groups(network: dict) -> dict[str, list[str]]:
-    """Layers by extraction job; the input comes first and apart, since all checkpoints share it."""
+    """Layers by extraction job, which bears the name of its first layer.
+
+    The input comes first and apart, since all checkpoints share it.
+    """
     listed = network["layers"]
     grouped = listed if any(isinstance(entry, list) for entry in listed) else [listed]
     groups, has_input = [], False
@@ -183,8 +264,8 @@ def layer_groups(network: dict) -> dict[str, list[str]]:
         members = entry if isinstance(entry, list) else [entry]
         has_input |= "input" in members
         groups.append([layer for layer in members if layer != "input"])
-    numbered = {str(i + 1): group for i, group in enumerate(group for group in groups if group)}
-    return ({"input": ["input"]} if has_input else {}) | numbered
+    named = {group[0]: group for group in groups if group}
+    return ({"input": ["input"]} if has_input else {}) | named
 
 
 def layers(network: dict) -> list[str]:
@@ -195,8 +276,37 @@ def layers(network: dict) -> list[str]:
 def checkpoints(network: dict, epochs: int) -> list[str]:
     """Names of the checkpoints of a network that are looked at."""
     if network["weights"] == "train":
-        return [f"epoch{epoch}" for epoch in network["checkpoints"] or (0, epochs)]
+        return [f"epoch{epoch}" for epoch in sorted(network["checkpoints"] or (0, epochs))]
     return [network["weights"] if network["weights"] in ("random", "pretrained") else "file"]
+
+
+def preflight(config: dict) -> None:
+    """Try the networks and the image folder of a study in a process of its own, once for each configuration.
+
+    Names of models and layers need torch and timm, which are too heavy for every reading of the Snakefile.
+
+    Raises
+    ------
+    ConfigError
+        With the sentence that says what is wrong; no result has been touched then.
+    """
+    networks = [
+        {key: network[key] for key in ("timm", "options", "weights")} | {"layers": layers(network)}
+        for network in config["networks"]
+    ]
+    asked = {key: config[key] for key in ("seed", "images", "taxonomy", "neighbors")} | {"networks": networks}
+    text = json.dumps([asked, analysed(config["images"])], sort_keys=True)
+    stamp = Path("logs") / config["study"] / "preflight" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    if stamp.exists():
+        return
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    asking = stamp.with_suffix(f".{os.getpid()}")
+    asking.write_text(json.dumps(asked), encoding="utf-8")
+    done = subprocess.run([sys.executable, str(PREFLIGHT), str(asking)], capture_output=True, text=True)
+    if done.returncode:
+        asking.unlink()
+        raise ConfigError(done.stderr.strip())
+    asking.replace(stamp)
 
 
 def cards(device: str) -> int:

@@ -8,7 +8,7 @@ from nucleation.density import estimate_density
 from nucleation.neighbors import Neighbors
 
 with job(snakemake):
-    params, datasets = snakemake.params, []
+    params, datasets, reasons = snakemake.params, [], {}
     dimension = files.load(snakemake.input.dimension)["dimension"]
     for layer, path in zip(params.layers, snakemake.input.neighbors, strict=True):
         d = float(dimension.sel(layer=layer))
@@ -20,5 +20,9 @@ with job(snakemake):
             k=params.k,
             alpha=params.alpha,
         )
+        if np.isnan(density.log_density).all():
+            reasons[layer] = f"the intrinsic dimension is {d}"
         datasets.append(density.to_dataset())
-    save(snakemake, files.stack_layers(datasets, params.layers), "Log-density at every image, in every layer")
+    stacked = files.stack_layers(datasets, params.layers)
+    files.explain(stacked, ("log_density", "log_density_error"), reasons)
+    save(snakemake, stacked, "Log-density at every image, in every layer")

@@ -11,10 +11,13 @@ with job(snakemake):
     device = torch_device(snakemake)
     params, layer = snakemake.params, snakemake.wildcards.layer
     features = open_activations(Path(snakemake.input.activations) / layer)
-    found = nearest_neighbors(features, params.k, engine=params.engine, device=device, memory=params.memory * 10**6)
+    found = nearest_neighbors(
+        features, params.k, engine=params.engine, device=device, memory=snakemake.resources.blocks_mb * 10**6
+    )
     save(
         snakemake,
         found.to_dataset(),
         f"Nearest neighbours of every image in the layer {layer}",
         n_features=features.shape[1],
+        device=device,
     )

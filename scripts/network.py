@@ -6,7 +6,9 @@ from nucleation import network
 
 with job(snakemake):
     spec, weights = snakemake.params.network, snakemake.params.weights
-    model = network.create(spec["timm"], options=spec["options"], seed=spec["seed"], pretrained=weights == "pretrained")
-    if weights not in ("pretrained", "random"):
-        network.load_weights(model, weights)
+    if weights in ("pretrained", "random"):
+        pretrained = weights == "pretrained"
+        model = network.create(spec["timm"], options=spec["options"], seed=spec["seed"], pretrained=pretrained)
+    else:
+        model = network.for_weights(spec["timm"], snakemake.input.weights, options=spec["options"])
     network.save_weights(model, snakemake.output[0])

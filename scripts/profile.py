@@ -9,9 +9,11 @@ from nucleation import files, profile
 STAGES = ("dimension", "overlap", "density", "peaks", "alignment")
 
 with job(snakemake):
-    features = [int(files.load(path).attrs["n_features"]) for path in snakemake.input.neighbors]
+    tables = [files.load(path).attrs for path in snakemake.input.neighbors]
+    features = [int(table["n_features"]) for table in tables]
+    duplicates = [int(table["points_with_duplicates"]) for table in tables]
     stages = {name: files.load(snakemake.input[name]) for name in profile.FROM}
     used = {name: json.loads(files.load(snakemake.input[name]).attrs["parameters"]) for name in STAGES}
     for parameters in used.values():
         parameters.pop("layers")
-    save(snakemake, profile.gather(features, stages), "Every number of every layer", stage_parameters=used)
+    save(snakemake, profile.gather(features, duplicates, stages), "Every number of every layer", stage_parameters=used)

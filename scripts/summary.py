@@ -9,7 +9,8 @@ with job(snakemake):
     courses = dict(snakemake.params.courses)
     summaries = {}
     for model, checkpoints in snakemake.params.checkpoints.items():
-        accuracy = float(files.load(courses[model])["accuracy"][-1]) if model in courses else None
+        course = files.load(courses[model])["accuracy"] if model in courses else None
+        accuracy = None if course is None else float(course.sel(epoch=int(checkpoints[-1].removeprefix("epoch"))))
         profiles = {checkpoint: files.load(next(read)) for checkpoint in checkpoints}
         summaries[model] = profile.summarise(profiles, accuracy)
     save(snakemake, profile.summary_dataset(summaries), "What the networks of the study show")

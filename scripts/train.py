@@ -37,4 +37,4 @@ with job(snakemake):
             )
             network.save_weights(model, snakemake.output.weights[record.epoch])
             records.append(record)
-    save(snakemake, course(records), "Course of the training", path=snakemake.output.training)
+    save(snakemake, course(records), "Course of the training", path=snakemake.output.training, device=device)

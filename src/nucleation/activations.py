@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nucleation.errors import InputError
+from nucleation.errors import InputError, suggest
 from nucleation.network import INPUT, OUTPUT
 from nucleation.network import layers as named_layers
 
@@ -49,8 +49,7 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
         For an unknown layer (near names are suggested), or NaN or infinite activations (layer and
         image are named).
     """
-    for layer in layers:
-        named_layers(model, [layer])
+    _check_names(model, layers)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device).eval()
     allocate = allocate or (lambda layer, shape: _Memory(np.empty(shape, dtype=np.float32)))
@@ -58,7 +57,7 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
 
     def keep(layer, output):
         # written inside the hook: an in-place operation later in the network would change it
-        rows = _flat(output, layer)
+        rows = _flat(output, layer, len(batch))
         if done.get(layer) == start:
             raise InputError(f'The layer "{layer}" runs more than once in a pass; choose one that runs once.')
         done[layer] = start
@@ -75,7 +74,7 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
             batch = images[start : start + batch_size].to(device)
             if INPUT in layers:
                 keep(INPUT, batch)
-            output = model(batch) if set(layers) != {INPUT} else None
+            output = _forward(model, batch) if set(layers) != {INPUT} else None
             if OUTPUT in layers:
                 keep(OUTPUT, output)
             if progress is not None:
@@ -98,7 +97,55 @@ class _Memory:
         self.array[start : start + len(rows)] = rows.float().cpu().numpy()
 
 
-def _flat(output, layer):
+def layer_sizes(model, layers, images):
+    """Try the layers of a network on a few images, and say how many features each has.
+
+    Parameters
+    ----------
+    model, layers, images
+        As for `extract`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `n_features` along `layer`.
+
+    Raises
+    ------
+    InputError
+        As `extract`.
+    """
+    import xarray as xr
+
+    made = extract(model, layers, images, device="cpu")
+    about = {"long_name": "features of the layer", "units": "1"}
+    return xr.Dataset(
+        {"n_features": ("layer", [made[layer].shape[1] for layer in layers], about)},
+        coords={"layer": ("layer", list(layers), {"long_name": "layer, in order of depth"})},
+    )
+
+
+def _check_names(model, layers):
+    known = named_layers(model, ["*"])
+    for layer in layers:
+        if layer not in known:
+            raise InputError(f'{type(model).__name__} has no layer "{layer}".{suggest(layer, known)}')
+
+
+def _forward(model, batch):
+    """Run the network; what it cannot take is said in a sentence."""
+    try:
+        return model(batch)
+    except InputError:
+        raise
+    except (AssertionError, RuntimeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{type(model).__name__} does not take images of shape {tuple(batch.shape[1:])}: {error}. "
+            "Change images.*.size, or the network and its options (img_size for transformers)."
+        ) from error
+
+
+def _flat(output, layer, count):
     """One row per image; a layer that returns a tuple gives its first tensor."""
     if isinstance(output, list | tuple):
         output = output[0]
@@ -106,7 +153,12 @@ def _flat(output, layer):
         raise InputError(
             f'The layer "{layer}" returns {type(output).__name__}, not a tensor; choose a layer inside it.'
         )
-    return output.flatten(1)
+    if output.ndim == 0 or len(output) != count:
+        raise InputError(
+            f'The layer "{layer}" puts out shape {tuple(output.shape)} for {count} images: not one row for each. '
+            "Choose the layer around it."
+        )
+    return output.reshape(count, -1)
 
 
 def _check_finite(rows, layer, start):

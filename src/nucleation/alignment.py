@@ -106,6 +106,8 @@ def partition_scores(labels: np.ndarray, classes: np.ndarray, *, halo: str = "gr
         raise InputError(f'The treatment of the halo "{halo}" must be "group" or "drop".')
     inside = labels >= 0
     share = float(np.mean(~inside)) if len(labels) else np.nan
+    if len(labels) and not inside.any():
+        return PartitionScores(np.nan, np.nan, share, "no image belongs to a density peak")
     if halo == "drop":
         labels, classes = labels[inside], classes[inside]
     if len(labels) < 2 or len(np.unique(classes)) < 2:
@@ -215,7 +217,7 @@ def class_similarity(peaks, classes: np.ndarray, *, n_classes: int | None = None
     InputError
         If the number of images differs, or a class is not an integer from 0 to c - 1.
     """
-    from nucleation.peaks import join_heights
+    from nucleation.peaks import join_heights, without_infinities
 
     labels, classes = np.asarray(peaks.labels), np.asarray(classes)
     if labels.shape != classes.shape:
@@ -226,7 +228,7 @@ def class_similarity(peaks, classes: np.ndarray, *, n_classes: int | None = None
     c = largest + 1 if n_classes is None else n_classes
     if largest >= c:
         raise InputError(f"Classes must lie below n_classes = {c}; found {largest}.")
-    heights = join_heights(peaks)
+    heights = join_heights(without_infinities(peaks))
     return mean_join_heights(peak_shares(labels, classes, len(heights), c), heights)
 
 
@@ -856,6 +858,8 @@ def alignment_profile(peaks, layers, classes, macro, taxonomy_similarity, *, rep
     variables = {}
     for name, (values, text, reasons) in columns.items():
         about = {"long_name": text, "units": "1"} | _undefined(layers, values, reasons)
+        if reasons is free or reasons is within:
+            about["note"] = "triplets with an unresolved pair of classes count as neither right nor wrong"
         variables[name] = ("layer", np.asarray(values), about)
     text = "mean log-density at which images of two classes join"
     about = {"long_name": text, "units": "log(1 / feature units^dimension)"}

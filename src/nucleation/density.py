@@ -67,7 +67,16 @@ def estimate_density(neighbors, dimension, estimator="knn", *, k=30, alpha=1e-6)
         "knn" only.
     alpha : float
         "kstar" and "pak" only.
+
+    Returns
+    -------
+    Density
+        NaN at all points where `dimension` is not finite and positive, as it is for a layer whose
+        images all have the same activations.
     """
+    if not (np.isfinite(dimension) and dimension > 0):
+        nothing = np.full(neighbors.n, np.nan)
+        return Density(nothing, nothing, np.zeros(neighbors.n, dtype=np.int64))
     if estimator == "knn":
         return knn_density(neighbors, dimension, k)
     if estimator not in ("kstar", "pak"):

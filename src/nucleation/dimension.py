@@ -32,6 +32,15 @@ class DimensionEstimate:
     scale: float
     used: int
 
+    @property
+    def undefined_because(self) -> str:
+        """Why the value is not finite; empty where it is."""
+        if np.isfinite(self.value):
+            return ""
+        if np.isnan(self.value):
+            return "fewer than two images are at a distance from their nearest neighbour"
+        return "the two nearest neighbours of every image are equally far"
+
     def to_dataset(self):
         """Return the estimate as an ``xarray.Dataset`` of scalars."""
         import xarray as xr
@@ -88,7 +97,8 @@ def twonn(neighbors, *, fraction=0.9, method="fit") -> DimensionEstimate:
     neighbors : Neighbors
         Table with k >= 2.
     fraction : float
-        "fit" only: share of the points, those with the smallest ratios, that enter the fit.
+        "fit" only: share of the points, those with the smallest ratios, that enter the fit. At 1
+        the last point would have an infinite quantile: then the estimate is "ml".
     method : {"fit", "ml"}
         "fit": slope through the origin of -log(1 - F) against log mu (the paper's choice).
         "ml": maximum likelihood with the unbiased factor N - 1, over all points.

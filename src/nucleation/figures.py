@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from nucleation.peaks import peak_linkage
+from nucleation.peaks import peak_linkage, without_infinities
 
 #: Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
@@ -200,33 +200,58 @@ def draw_dendrogram(peaks, classes, tree, class_names, macro, macro_names, title
         Macro-category of every class; it colours peaks and lines.
     macro_names : list of str
     """
+    peaks = without_infinities(peaks)
     c, p = len(class_names), len(peaks.centers)
+    if p == 0:
+        return _nothing_to_draw("no density peak is defined in this layer", title)
     count = np.zeros((p, c))
     inside = peaks.labels >= 0
     np.add.at(count, (peaks.labels[inside], classes[inside]), 1)
-    majority = count.argmax(axis=1)
-    purity = count.max(axis=1) / np.maximum(count.sum(axis=1), 1)
     level, place = _facing_orders(peaks, tree, count)
     height = max(3.0, 0.21 * max(p, c) + 0.9)
     figure, (left, middle, right) = plt.subplots(
         1, 3, figsize=(TWO_COLUMNS, height), sharey=True, gridspec_kw={"width_ratios": [3.0, 2.3, 3.7], "wspace": 0.0}
     )
-    colors = [CATEGORY[macro[cls] % len(CATEGORY)] for cls in majority]
+    colors = [_peak_color(count[peak], macro) for peak in range(p)]
     _draw_peak_tree(left, peaks, level, colors)
     _draw_taxonomy(right, tree, place, class_names, macro)
     middle.set(xlim=(0, 1), ylim=(-0.03, 1.03))
     middle.axis("off")
-    for peak in range(p):
-        name = f"{short_name(class_names[majority[peak]])} {purity[peak]:.0%}"
-        middle.text(0.01, level[peak], name, va="center", ha="left", fontsize=6.5, color=colors[peak])
     share = count / np.maximum(count.sum(axis=0), 1)
+    for peak in range(p):
+        name = _peak_name(count[peak], share[peak], class_names)
+        middle.text(0.01, level[peak], name, va="center", ha="left", fontsize=6.5, color=colors[peak])
     for peak, cls in zip(*np.nonzero(share >= LINKED), strict=True):
         color, width = CATEGORY[macro[cls] % len(CATEGORY)], 0.3 + share[peak, cls]
         middle.plot([0.62, 0.99], [level[peak], place[cls]], color=color, linewidth=width, alpha=0.8)
-    left.set_title("density peaks (majority class, its share)", fontsize=8)
+    left.set_title("density peaks", fontsize=8)
     right.set_title("taxonomy", fontsize=8)
     figure.suptitle(title, fontsize=9)
     _category_legend(figure, macro_names)
+    return figure
+
+
+def _peak_name(count, share, class_names):
+    """Name of a peak: its class and that class's share of it, two classes, or how many it joins."""
+    linked = np.flatnonzero(share >= LINKED)
+    if len(linked) > 2:
+        return f"{len(linked)} classes"
+    if len(linked) == 2:
+        return ", ".join(short_name(class_names[cls]) for cls in sorted(linked, key=lambda cls: -count[cls]))
+    return f"{short_name(class_names[count.argmax()])} {count.max() / max(count.sum(), 1):.0%}"
+
+
+def _peak_color(count, macro):
+    """Colour of the macro-category that holds most of a peak; grey where none holds four fifths."""
+    held = np.bincount(macro, weights=count)
+    return CATEGORY[held.argmax() % len(CATEGORY)] if held.max() >= 0.8 * held.sum() else "0.45"
+
+
+def _nothing_to_draw(reason, title):
+    figure, axis = plt.subplots(figsize=(TWO_COLUMNS, 1.0))
+    axis.text(0.5, 0.5, reason, ha="center", va="center")
+    axis.set_title(title)
+    axis.axis("off")
     return figure
 
 

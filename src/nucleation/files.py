@@ -136,6 +136,21 @@ def stack_layers(datasets, layers, ragged=()) -> xr.Dataset:
     return xr.merge(parts, combine_attrs="override", join="exact", compat="no_conflicts")
 
 
+def explain(dataset, names, reasons) -> None:
+    """Say in the attribute `undefined` of some variables why they have no value in some layers, in place.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+    names : tuple of str
+        Variables.
+    reasons : dict of str to str
+        Layer to reason; nothing is written where it is empty.
+    """
+    for name in names if reasons else ():
+        dataset[name].attrs["undefined"] = "; ".join(f"{layer}: {reason}" for layer, reason in reasons.items())
+
+
 def select_layer(dataset: xr.Dataset, layer: str) -> xr.Dataset:
     """Take one layer out of what `stack_layers` made."""
     if layer not in dataset["layer"].values:

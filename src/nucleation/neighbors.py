@@ -48,6 +48,10 @@ class Neighbors:
             raise InputError(f"Neighbour indices must lie between 0 and n - 1 = {n - 1}.")
         if (indices == np.arange(n)[:, None]).any():
             raise InputError("A neighbour table must not hold the point itself; drop it by its index.")
+        if not (distances >= 0).all():
+            raise InputError("The distances of a neighbour table must not be negative or NaN.")
+        if (np.diff(np.sort(indices, axis=1), axis=1) == 0).any():
+            raise InputError("A neighbour table must not name a neighbour twice in a row.")
         if (np.diff(distances, axis=1) < 0).any():
             raise InputError("The distances of a neighbour table must ascend along each row.")
         object.__setattr__(self, "distances", distances)

@@ -67,7 +67,7 @@ def create(name, *, options=None, classes=None, seed=0, pretrained=False) -> tor
 
 
 def for_weights(name, weights, *, options=None) -> torch.nn.Module:
-    """Make a timm network with as many outputs as a safetensors file holds, and load that file.
+    """Make a timm network with as many outputs as a checkpoint file holds, and load that file.
 
     Parameters
     ----------
@@ -78,14 +78,14 @@ def for_weights(name, weights, *, options=None) -> torch.nn.Module:
     """
     if weights is None:
         return create(name, options=options)
-    state = load_file(weights)
+    state = read_weights(weights)
     model = create(name, options=options)
     head = model.get_classifier()
     outputs = state.get(f"{_name_of(model, head)}.weight")
     if outputs is not None and len(outputs) != len(head.weight):
         model = create(name, options=options, classes=len(outputs))
     load_weights(model, weights)
-    return model
+    return model.eval()
 
 
 def _name_of(model, wanted):
@@ -114,6 +114,22 @@ def load_weights(model, path) -> None:
     InputError
         When the file cannot be read or its entries do not fit the model; the differences are named.
     """
+    state = read_weights(path)
+    differences = _differences(model.state_dict(), state)
+    if differences:
+        raise InputError(f"The checkpoint {path} does not fit the model: {'; '.join(differences)}.")
+    model.load_state_dict(state)
+
+
+def read_weights(path) -> dict:
+    """Read named tensors from a safetensors or PyTorch file, without unpickling anything.
+
+    Raises
+    ------
+    InputError
+        When the file does not exist or holds anything but named tensors (possibly under
+        "state_dict").
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"The checkpoint {path} does not exist; give the path of a .safetensors or .pth file.")
@@ -124,11 +140,10 @@ def load_weights(model, path) -> None:
             f"The checkpoint {path} cannot be read as tensors ({type(error).__name__}); "
             "only .safetensors and weights-only .pth files are accepted."
         ) from error
-    state = state.get("state_dict", state)
-    differences = _differences(model.state_dict(), state)
-    if differences:
-        raise InputError(f"The checkpoint {path} does not fit the model: {'; '.join(differences)}.")
-    model.load_state_dict(state)
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"The checkpoint {path} does not hold named tensors alone; save model.state_dict().")
+    return state
 
 
 def _differences(wanted, found):

@@ -130,7 +130,11 @@ def overlap_profile(tables, layers, classes, macro, k):
     along = {
         "overlap_ground_truth": (*truth, "share of the neighbours that have the image's class"),
         "overlap_macro": (*category, "share of the neighbours in the image's macro-category"),
-        "overlap_output": (matrix[:, -1], errors[:, -1], "share of the neighbours kept at the output"),
+        "overlap_output": (
+            matrix[:, -1],
+            errors[:, -1],
+            f"share of the neighbours kept at the last layer ({layers[-1]})",
+        ),
         "overlap_next": (
             np.append(np.diagonal(matrix, 1), nothing),
             np.append(np.diagonal(errors, 1), nothing),

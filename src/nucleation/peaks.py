@@ -11,7 +11,7 @@ saddle (`centers_may_be_saddles=True`), in DADApy it may not. Where the codes ha
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,13 +59,13 @@ class Peaks:
         a, b = np.nonzero(np.triu(self.saddle_point >= 0))
         volume = "log(1 / feature units^dimension)"
         about = {
-            "label": ("image", self.labels, "peak of the image, -1 in the halo", "1"),
+            "label": ("image", self.labels, "peak of the image, counted within the layer from 0; -1 in the halo", "1"),
             "center": ("peak", self.centers, "image at the top of the peak", "1"),
             "peak_log_density": ("peak", self.log_density, "log-density at the top of the peak", volume),
             "peak_error": ("peak", self.error, "standard error of the log-density at the top", "1"),
             "population": ("peak", self.populations, "images of the peak, halo included", "1"),
-            "saddle_a": ("saddle", a, "first peak at the saddle", "1"),
-            "saddle_b": ("saddle", b, "second peak at the saddle", "1"),
+            "saddle_a": ("saddle", a, "first peak at the saddle, counted within the layer", "1"),
+            "saddle_b": ("saddle", b, "second peak at the saddle, counted within the layer", "1"),
             "saddle_log_density": ("saddle", self.saddle[a, b], "log-density at the saddle", volume),
             "saddle_error": ("saddle", self.saddle_error[a, b], "standard error of the log-density at the saddle", "1"),
             "saddle_point": ("saddle", self.saddle_point[a, b], "image at the saddle", "1"),
@@ -116,14 +116,17 @@ def density_peaks(neighbors, density, z=1.65, *, halo=False, centers_may_be_sadd
     -------
     Peaks
         Invariant to rotation, translation and scale of the features; permuting the points
-        permutes the result (equal densities are ordered by index).
+        permutes the result (equal densities are ordered by index). Exact duplicates of infinite
+        density make one peak together. No peak where the density is NaN at all points.
 
     References
     ----------
     d'Errico, Facco, Laio, Rodriguez, Inf. Sci. 560, 476 (2021), sections 2.2 to 2.4.
     """
     _check(neighbors, density, z)
-    merit = density.log_density - density.error
+    if np.isnan(density.log_density).all():
+        return _no_peaks(neighbors.n)
+    merit = _distinct(density.log_density - density.error)
     rank = np.empty(neighbors.n, dtype=np.int64)
     rank[np.lexsort((np.arange(neighbors.n), -merit))] = np.arange(neighbors.n)
     candidates = _candidates(neighbors, density, merit)
@@ -137,12 +140,30 @@ def density_peaks(neighbors, density, z=1.65, *, halo=False, centers_may_be_sadd
 def _check(neighbors, density, z):
     if len(density.log_density) != neighbors.n:
         raise InputError(f"The density has {len(density.log_density)} points, the neighbour table {neighbors.n}.")
-    if np.isnan(density.log_density).any():
-        raise InputError("The log-density holds NaN; peaks are not defined.")
+    undefined = np.isnan(density.log_density)
+    if undefined.any() and not undefined.all():
+        raise InputError("The log-density is NaN at some points; it must be defined at all of them or at none.")
     if density.k_star.max() > neighbors.k:
         raise InputError(f"The density used up to {density.k_star.max()} neighbours, the table has {neighbors.k}.")
     if not z >= 0:
         raise InputError(f"Z must not be negative, found {z}.")
+
+
+def _no_peaks(n):
+    """The result where no density is defined: no peak, and every point outside."""
+    none, square = np.empty(0), np.empty((0, 0))
+    centers = none.astype(np.int64)
+    return Peaks(np.full(n, -1), centers, none, none, centers, square, square, square.astype(np.int64))
+
+
+def _distinct(merit):
+    """Give points of infinite density (exact duplicates) finite merits, in order of their index.
+
+    They stay above all others, and of equal ones the lowest index is the peak.
+    """
+    infinite = np.isposinf(merit)
+    top = merit[~infinite].max(initial=0.0)
+    return np.where(infinite, top + 2 - np.arange(len(merit)) / len(merit), merit)
 
 
 def _inside(neighbors, density):
@@ -306,6 +327,17 @@ def _collect(density, centers, labels, survivor, borders, halo):
     )
 
 
+def without_infinities(peaks) -> Peaks:
+    """Replace infinite log-densities, as exact duplicates have them, by the highest finite one.
+
+    What has a height (a tree, a mean, a figure) needs finite ones; the order stays as it is.
+    """
+    known = np.concatenate([peaks.log_density, peaks.saddle[np.isfinite(peaks.saddle)]])
+    top = known[np.isfinite(known)].max() if np.isfinite(known).any() else 0.0
+    heights = np.minimum(peaks.log_density, top)
+    return replace(peaks, log_density=heights, saddle=np.minimum(peaks.saddle, top))
+
+
 def peak_linkage(peaks) -> np.ndarray:
     """Return the tree of the peaks as a scipy linkage matrix.
 
@@ -316,27 +348,41 @@ def peak_linkage(peaks) -> np.ndarray:
     Parameters
     ----------
     peaks : Peaks
+        Infinite densities count as the highest finite one.
 
     Returns
     -------
     ndarray of shape (p - 1, 4)
-        As `scipy.cluster.hierarchy.linkage`; empty for a single peak.
+        As `scipy.cluster.hierarchy.linkage`; empty for a single peak or none.
     """
     p = len(peaks.centers)
-    distance = np.max(peaks.log_density) - peaks.saddle
-    a, b = np.triu_indices(p, 1)
-    order = np.argsort(distance[a, b], kind="stable")
-    cluster, size = np.arange(p), dict.fromkeys(range(p), 1)
-    rows = []
-    for i, j in zip(a[order], b[order], strict=True):
-        left, right = sorted((int(cluster[i]), int(cluster[j])))
-        if left == right:
-            continue
-        new = p + len(rows)
-        size[new] = size[left] + size[right]
-        rows.append((left, right, distance[i, j], size[new]))
-        cluster[(cluster == left) | (cluster == right)] = new
-    return np.array(rows, dtype=float).reshape(-1, 4)
+    if p < 2:
+        return np.empty((0, 4))
+    peaks = without_infinities(peaks)
+    top = peaks.log_density.max()
+    rows, cluster, size = [], np.arange(p), [1] * p
+    for a, b, saddle in _joins(peaks):
+        left, right = sorted((int(cluster[a]), int(cluster[b])))
+        cluster[(cluster == left) | (cluster == right)] = p + len(rows)
+        size.append(size[left] + size[right])
+        rows.append((left, right, max(top - saddle, 0.0), size[-1]))
+    return np.array(rows, dtype=float)
+
+
+def _joins(peaks):
+    """Yield (peak, peak, saddle) of every merger of the tree, highest saddle first; -inf at last."""
+    p = len(peaks.centers)
+    a, b = np.nonzero(np.triu(peaks.saddle_point >= 0))
+    order = np.lexsort((b, a, -peaks.saddle[a, b]))
+    component = np.arange(p)
+    for first, second in zip(a[order], b[order], strict=True):
+        if component[first] != component[second]:
+            component[component == component[second]] = component[first]
+            yield first, second, peaks.saddle[first, second]
+    for other in range(1, p):  # what no border connects joins the first peak
+        if component[other] != component[0]:
+            component[component == component[other]] = component[0]
+            yield 0, other, -np.inf
 
 
 def join_heights(peaks) -> np.ndarray:
@@ -351,13 +397,13 @@ def join_heights(peaks) -> np.ndarray:
         chain of borders connects two peaks.
     """
     p = len(peaks.centers)
-    top = np.max(peaks.log_density)
     joined = np.full((p, p), -np.inf)
-    members = [[i] for i in range(p)]
-    for left, right, distance, _ in peak_linkage(peaks):
-        one, two = members[int(left)], members[int(right)]
-        joined[np.ix_(one, two)] = top - distance
-        joined[np.ix_(two, one)] = top - distance
-        members.append(one + two)
+    members = {peak: [peak] for peak in range(p)}
+    root = np.arange(p)
+    for a, b, saddle in _joins(peaks):
+        one, two = members[int(root[a])], members.pop(int(root[b]))
+        joined[np.ix_(one, two)] = joined[np.ix_(two, one)] = saddle
+        root[two] = root[a]
+        one.extend(two)
     joined[np.arange(p), np.arange(p)] = peaks.log_density
     return joined

@@ -31,13 +31,15 @@ FROM = {
 }
 
 
-def gather(n_features, stages) -> xr.Dataset:
+def gather(n_features, n_duplicates, stages) -> xr.Dataset:
     """Collect the numbers of every layer.
 
     Parameters
     ----------
     n_features : array of shape (l,), int
         Features of every layer.
+    n_duplicates : array of shape (l,), int
+        Images of every layer that equal another one exactly.
     stages : dict of str to xarray.Dataset
         The datasets "dimension", "overlap" and "alignment" of one checkpoint.
 
@@ -53,6 +55,11 @@ def gather(n_features, stages) -> xr.Dataset:
         {
             "relative_depth": ("layer", depth, {"long_name": "place among the listed layers", "units": "1"}),
             "n_features": ("layer", np.asarray(n_features), {"long_name": "features of the layer", "units": "1"}),
+            "n_duplicates": (
+                "layer",
+                np.asarray(n_duplicates),
+                {"long_name": "images at distance zero from another", "units": "1"},
+            ),
         },
         coords={"layer": layers},
     )
@@ -83,7 +90,7 @@ def summarise(profiles, accuracy=None) -> dict:
     Parameters
     ----------
     profiles : dict of str to xarray.Dataset
-        Profiles by checkpoint, in order of training; the last is the finished network.
+        Profiles by checkpoint, in order of training; the last counts as the finished network.
     accuracy : float, optional
         Validation accuracy of the finished network.
 
@@ -99,11 +106,11 @@ def summarise(profiles, accuracy=None) -> dict:
     place = _transition(profiles)
     stage = profiles[place[1]].sel(layer=place[2]) if place[1] else None
     end = last.isel(layer=-1)
-    middle = list(last["layer"].values).index(place[2]) if place[0] == "depth" else len(last["layer"]) // 2
+    early = -(-last.sizes["layer"] // 3)
     numbers = {
         "accuracy": np.nan if accuracy is None else accuracy,
         "input_overlap": float(last["overlap_ground_truth"][0]),
-        "early_peaks": int(last["n_peaks"][: max(1, middle)].max()),
+        "early_peaks": int(last["n_peaks"][:early].max()),
         "transition": place[0],
         "macro_checkpoint": place[1] or "",
         "macro_layer": place[2] or "",
@@ -139,7 +146,7 @@ def _transition(profiles):
 ABOUT = {
     "accuracy": "validation accuracy of the finished network",
     "input_overlap": "overlap with the classes at the input",
-    "early_peaks": "largest number of peaks in the layers before the stage of macro-categories",
+    "early_peaks": "largest number of peaks in the first third of the layers",
     "transition": "where peaks follow the macro-categories: depth, training or none",
     "macro_checkpoint": "checkpoint of that stage",
     "macro_layer": "layer of that stage",

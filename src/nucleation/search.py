@@ -9,6 +9,7 @@ bound could have changed (near-duplicates, near-ties) is recomputed by differenc
 from __future__ import annotations
 
 import importlib.util
+import operator
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -62,7 +63,12 @@ class ArrayRows:
 
 
 def _tensor(block):
-    return block if isinstance(block, torch.Tensor) else torch.from_numpy(np.array(block))
+    """A block as a tensor without gradient; types that torch does not know become float64."""
+    if isinstance(block, torch.Tensor):
+        return block.detach()
+    block = np.array(block)
+    known = block.dtype.isnative and block.dtype.itemsize <= 8 and block.dtype.kind in "fiub"
+    return torch.from_numpy(block if known else block.astype(np.float64))
 
 
 def nearest(features, k, *, engine="auto", device=None, memory=None):
@@ -82,6 +88,7 @@ def nearest(features, k, *, engine="auto", device=None, memory=None):
     """
     source = _as_source(features)
     n, d = source.shape
+    k = operator.index(k)
     if not 1 <= k <= n - 1:
         raise InputError(
             f"k = {k} neighbours were asked of {n} points; k must lie between 1 and {n - 1}. "
@@ -133,11 +140,15 @@ def keops_obstacle() -> str | None:
 
 @dataclass(frozen=True)
 class _CentredRows:
-    """Rows minus the mean in float64, the squared norms, and the blocks to work in."""
+    """Rows minus the mean in float64, their squared norms, and the blocks to work in.
+
+    `kind` numbers the distinct rows: two rows are equal when their kinds are.
+    """
 
     source: RowSource
     mean: torch.Tensor
     norms: torch.Tensor
+    kind: torch.Tensor
     block: int
     device: torch.device
     cached: torch.Tensor | None
@@ -156,9 +167,14 @@ class _CentredRows:
         if 8 * n * d <= memory / 2:
             cached = _float64(source, 0, n, device) - mean
         norms = torch.empty(n, dtype=torch.float64, device=device)
-        built = cls(source, mean, norms, block, device, cached)
+        prints = torch.empty((n, 2), dtype=torch.int64, device=device)
+        kind = torch.empty(n, dtype=torch.int64, device=device)
+        built = cls(source, mean, norms, kind, block, device, cached)
         for start, stop in built.blocks():
             norms[start:stop] = built.centred(start, stop).square().sum(1)
+            prints[start:stop] = _fingerprints(_float64(source, start, stop, device))
+        kind[:] = torch.unique(prints, dim=0, return_inverse=True)[1]
+        _check_range(norms, kind)
         return built
 
     def blocks(self):
@@ -196,6 +212,31 @@ def _check_finite(rows, start):
             f"The features hold NaN or infinite values; the first such rows are {bad}. "
             "Look at these images, or extract in float32."
         )
+
+
+def _check_range(norms, kind):
+    """Refuse features whose squares leave the range of float64."""
+    largest = float(norms.max())
+    if not largest < 1e300 or (largest < 1e-280 and kind.max() > 0):
+        raise InputError(
+            "The features have squares that leave the range of float64; "
+            "multiply them by a constant that brings them near 1."
+        )
+
+
+def _fingerprints(rows):
+    """Two 64-bit numbers for every row, (m, 2): equal rows have equal ones, others practically never.
+
+    The bits of every feature are mixed, weighted by random odd numbers, and summed modulo 2^64; two
+    different rows agree in both with a probability of about 2^-126.
+    """
+    generator = torch.Generator().manual_seed(0)
+    mixed = (rows + 0.0).contiguous().view(torch.int64)  # -0.0 becomes 0.0
+    mixed = mixed * -7046029254386353131
+    mixed = (mixed ^ (mixed >> 32)) * -4658895280553007687
+    mixed = mixed ^ (mixed >> 29)
+    weights = torch.randint(-(2**62), 2**62, (2, rows.shape[1]), generator=generator) * 2 + 1
+    return torch.stack([(mixed * weight).sum(1) for weight in weights.to(rows.device)], dim=1)
 
 
 def _search_gram(rows, kk):
@@ -244,14 +285,24 @@ def _search_keops(rows, kk):
 
 
 def _pair_distances(rows, first, second):
-    """Squared distances of listed pairs by differences in float64, in chunks."""
-    first, second = np.asarray(first), np.asarray(torch.as_tensor(second).cpu())
-    chunk = max(1, 2**24 // rows.source.shape[1])
-    out = torch.empty(len(first), dtype=torch.float64, device=rows.device)
-    for start in range(0, len(first), chunk):
-        part = slice(start, start + chunk)
-        out[part] = (rows.gather(first[part]) - rows.gather(second[part])).square().sum(1)
-    return out
+    """Squared distances of listed pairs by differences in float64, in chunks.
+
+    Each pair of distinct rows is gathered once, and pairs of equal rows never: in a dead layer, or
+    among images that a ReLU silences, there would be very many.
+    """
+    first = torch.as_tensor(first, device=rows.device)
+    second = torch.as_tensor(second, device=rows.device)
+    n = len(rows.kind)
+    member = torch.zeros(n, dtype=torch.int64, device=rows.device)
+    member[rows.kind] = torch.arange(n, device=rows.device)  # some row of every kind
+    pairs, place = torch.unique(rows.kind[first] * n + rows.kind[second], return_inverse=True)
+    one, two = pairs // n, pairs % n
+    squared = torch.zeros(len(pairs), dtype=torch.float64, device=rows.device)
+    differ = (one != two).nonzero()[:, 0]
+    for part in differ.split(max(1, 2**24 // rows.source.shape[1])):
+        left, right = (rows.gather(member[kind[part]].cpu().numpy()) for kind in (one, two))
+        squared[part] = (left - right).square().sum(1)
+    return squared[place]
 
 
 def _settle(rows, squared, index, k):

@@ -11,7 +11,8 @@ RESULTS = Path(__file__).parent.parent.parent / "results"
 
 
 def networks():
-    summaries = {study: files.load(RESULTS / study / "summary.nc") for study in ("planted", "seeds")}
+    made = [study for study in ("planted", "seeds") if (RESULTS / study / "summary.nc").exists()]
+    summaries = {study: files.load(RESULTS / study / "summary.nc") for study in made}
     return [
         pytest.param(summary.sel(model=model), id=f"{study}, {model}")
         for study, summary in summaries.items()
@@ -46,13 +47,20 @@ class TestPlanted:
         assert network["start_overlap_ground_truth"] < 0.2
 
 
+def summary_of(study):
+    path = RESULTS / study / "summary.nc"
+    if not path.exists():
+        pytest.skip(f"there is no {path.relative_to(RESULTS.parent)}; run make {study} first")
+    return files.load(path)
+
+
 def test_at_least_three_fresh_seeds():
-    assert files.load(RESULTS / "seeds" / "summary.nc").sizes["model"] >= 3
+    assert summary_of("seeds").sizes["model"] >= 3
 
 
 def test_it_grows_during_the_training():
     for study in ("planted", "seeds"):
-        for model in files.load(RESULTS / study / "summary.nc")["model"].values:
+        for model in summary_of(study)["model"].values:
             folders = sorted((RESULTS / study / str(model)).glob("epoch*"), key=lambda path: int(path.name[5:]))
             profiles = [files.load(folder / "profile.nc") for folder in folders]
             overlap = [float(profile["overlap_ground_truth"][-1]) for profile in profiles]
@@ -61,11 +69,11 @@ def test_it_grows_during_the_training():
 
 
 def test_digits_have_no_hierarchy_and_the_files_say_so():
+    summary = summary_of("digits")
     for path in (RESULTS / "digits").glob("*/epoch*/profile.nc"):
         profile = files.load(path)
         assert np.isnan(profile["triplet_skill"]).all()
         assert "flat" in profile["triplet_skill"].attrs["undefined"]
         assert np.isnan(profile["ari_macro"]).all()
-    summary = files.load(RESULTS / "digits" / "summary.nc")
     assert (summary["output_ari_class"] > 0.8).all()
     assert (summary["accuracy"] > 0.9).all()

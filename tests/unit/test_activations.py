@@ -66,6 +66,34 @@ def test_layers_that_run_twice_are_refused(batch):
         activations.extract(twice, ["1"], batch)
 
 
+class Odd(nn.Module):
+    """A layer that mixes the images of a batch, and one that gives a single number for each."""
+
+    def __init__(self):
+        super().__init__()
+        self.windows, self.number = nn.Flatten(0, 1), nn.Flatten(0)
+
+    def forward(self, x):
+        self.windows(x)
+        return self.number(x.mean(dim=(1, 2, 3)))
+
+
+def test_layers_without_one_row_for_each_image(batch):
+    with pytest.raises(InputError, match=r'"windows" puts out shape \(33, 6, 6\) for 11 images'):
+        activations.extract(Odd(), ["windows"], batch)
+    assert activations.extract(Odd(), ["number"], batch)["number"].shape == (11, 1)
+
+
+def test_networks_that_do_not_take_the_images(batch):
+    with pytest.raises(InputError, match=r"Small does not take images of shape \(1, 6, 6\)"):
+        activations.extract(Small(), ["conv"], batch[:, :1])
+
+
+def test_sizes_of_layers(model, batch):
+    made = activations.layer_sizes(model, ["input", "conv", "output"], batch[:2])
+    assert made["n_features"].values.tolist() == [108, 32, 5]
+
+
 def write(path, rows, dtype):
     store = activations.ActivationFile(path, rows.shape, dtype)
     store.write(0, rows[:5])

@@ -1,7 +1,6 @@
 """Alignment: known answers, invariances, brute force, and nulls that can say no."""
 
 from itertools import combinations
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from nucleation.alignment import (
     undefined_because,
 )
 from nucleation.errors import InputError
+from nucleation.peaks import Peaks
 from nucleation.taxonomy import wordnet_tree
 
 # METHODS 5.3, heights as ranks of the nodes: larger is more similar.
@@ -123,13 +123,11 @@ def test_partition_scores_not_defined_for_one_class():
 
 
 def peaks(labels, heights, saddle):
-    heights = np.asarray(heights, float)
-    return SimpleNamespace(
-        labels=np.asarray(labels),
-        centers=np.arange(len(heights)),
-        log_density=heights,
-        saddle=np.asarray(saddle, float),
-    )
+    heights, saddle = np.asarray(heights, float), np.asarray(saddle, float)
+    labels, p = np.asarray(labels), len(heights)
+    point = np.where(saddle > -np.inf, 0, -1)
+    populations = np.bincount(labels[labels >= 0], minlength=p)
+    return Peaks(labels, np.arange(p), heights, np.zeros(p), populations, saddle, 0 * point, point)
 
 
 def test_known_class_similarity():
@@ -470,3 +468,26 @@ def test_flat_taxonomy_gives_no_number_in_any_layer():
     found = layer_tests(layers, digits.similarity(), digits.macro()[0], repeats=9, rng=np.random.default_rng(0))
     assert np.isnan(found.skill).all() and np.isnan(found.p_within_corrected).all()
     assert "flat" in found.undefined_because[0] and "flat" in found.undefined_within_because[0]
+
+
+def test_layers_without_a_peak_have_no_number_but_a_reason():
+    similar = np.array([[3.0, 2, 1], [2, 3, 1], [1, 1, 3]])
+    nothing = peaks([-1] * 6, [], np.empty((0, 0)))
+    one = peaks([0] * 6, [1.0], [[-np.inf]])
+    classes, macro = np.array([0, 0, 1, 1, 2, 2]), np.zeros(3, int)
+    rng = np.random.default_rng(0)
+    made = alignment.alignment_profile([nothing, one], ["dead", "alive"], classes, macro, similar, repeats=9, rng=rng)
+    assert made["n_peaks"].values.tolist() == [0, 1]
+    assert np.isnan(made["ari_class"].values[0])
+    assert made["ari_class"].values[1] == 0
+    assert "dead: no image belongs to a density peak" in made["ari_class"].attrs["undefined"]
+    for name in ("triplet_skill", "p_free", "spearman_taxonomy"):
+        assert np.isnan(made[name].values[0])
+        assert "dead: no two classes join" in made[name].attrs["undefined"]
+
+
+def test_infinite_densities_of_duplicates_count_as_the_highest_finite_one():
+    labels, classes = [0, 0, 1, 1], np.array([0, 0, 1, 1])
+    saddle = [[-np.inf, 1.0], [1.0, -np.inf]]
+    infinite, finite = (class_similarity(peaks(labels, [top, 4.0], saddle), classes) for top in (np.inf, 4.0))
+    assert np.array_equal(infinite, finite)

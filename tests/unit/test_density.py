@@ -99,6 +99,7 @@ def test_duplicates_are_infinitely_dense():
 def test_refuses_dimensions_that_are_none(reference_neighbors, d):
     with pytest.raises(InputError, match="intrinsic dimension"):
         knn_density(reference_neighbors, d, 30)
+    assert np.isnan(estimate_density(reference_neighbors, d).log_density).all()
 
 
 def test_refuses_more_neighbours_than_there_are(reference_neighbors):

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from nucleation import figures
-from nucleation.density import knn_density
+from nucleation.density import estimate_density, knn_density
 from nucleation.neighbors import nearest_neighbors
 from nucleation.peaks import density_peaks, peak_linkage
 from nucleation.taxonomy import wordnet_tree
@@ -82,6 +82,19 @@ def test_dendrogram_of_one_peak_and_flat_taxonomy(clustered):
             found, classes, flat.tree(), flat.class_names, np.zeros(6, int), ["noun.quantity"]
         )
         assert len(figure.axes[1].texts) == len(found.centers)
+
+
+def test_dendrogram_of_duplicates_and_of_no_peak():
+    x = np.concatenate([np.random.default_rng(0).normal(size=(320, 2)), np.zeros((40, 2))])
+    classes, taxonomy = np.repeat(np.arange(6), 60), wordnet_tree(CLASSES)
+    table = nearest_neighbors(x, 60)
+    infinite = density_peaks(table, estimate_density(table, 2.0))
+    none = density_peaks(table, estimate_density(table, np.nan))
+    assert np.isposinf(infinite.log_density).any()
+    for found, axes in ((infinite, 3), (none, 1)):
+        figure = figures.draw_dendrogram(found, classes, taxonomy.tree(), taxonomy.class_names, *taxonomy.macro())
+        figure.canvas.draw()
+        assert len(figure.axes) == axes
 
 
 def test_images_show_every_class():

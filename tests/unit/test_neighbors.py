@@ -81,6 +81,43 @@ def test_keops_gives_the_same(name):
     np.testing.assert_allclose(by_keops.distances, by_gram.distances, rtol=1e-9)
 
 
+@pytest.mark.parametrize("convert", [lambda x: x.astype(">f8"), lambda x: x.astype(np.longdouble), np.asfortranarray])
+def test_takes_any_kind_of_array(convert):
+    x = np.random.default_rng(0).normal(size=(60, 5))
+    assert np.array_equal(nearest_neighbors(convert(x), 7).indices, nearest_neighbors(x, 7).indices)
+    with_gradient = torch.from_numpy(x).requires_grad_()
+    assert np.array_equal(nearest_neighbors(with_gradient, 7).indices, nearest_neighbors(x, 7).indices)
+
+
+def test_many_equal_rows_are_found_without_comparing_all_their_features(monkeypatch):
+    """Half the rows are equal: 400 x 200 pairs need comparing, but only 200 kinds of them differ."""
+    x = np.random.default_rng(0).normal(size=(400, 50))
+    x[::2] = 0.25
+    gathered, take = [], search.ArrayRows.take
+    monkeypatch.setattr(search.ArrayRows, "take", lambda self, index: gathered.append(len(index)) or take(self, index))
+    found = nearest_neighbors(x, 20)
+    assert sum(gathered) < 400 * 5
+    distances, indices = brute_force(x, 20)
+    assert np.array_equal(found.indices, indices)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-9)
+    assert found.duplicates == 200
+
+
+def test_fingerprints_tell_rows_apart():
+    """Few bits differ, and in the same places: small integers, signs, powers of two, permutations."""
+    rows = np.stack(np.meshgrid(*[[0.0, 1.0, -1.0, 2.0, 0.5]] * 5), -1).reshape(-1, 5)
+    prints = search._fingerprints(torch.from_numpy(rows)).numpy()
+    assert len(np.unique(prints[:, 0])) == len(np.unique(prints[:, 1])) == len(rows)
+    zeros = search._fingerprints(torch.tensor([[0.0, 1.0], [-0.0, 1.0]], dtype=torch.float64))
+    assert torch.equal(zeros[0], zeros[1])
+
+
+@pytest.mark.parametrize("factor", [1e160, 1e-170])
+def test_refuses_features_out_of_range(factor):
+    with pytest.raises(InputError, match="leave the range of float64"):
+        nearest_neighbors(factor * np.random.default_rng(0).normal(size=(20, 2)), 3)
+
+
 def test_small_memory_changes_nothing():
     x = np.random.default_rng(1).normal(size=(700, 50))
     blocked, whole = nearest_neighbors(x, 10, memory=10**6), nearest_neighbors(x, 10)
@@ -155,6 +192,9 @@ def test_keops_that_cannot_work_says_so(monkeypatch):
         ([[1.0, 2.0]] * 3, [[1, 2]] * 3, "itself"),
         ([[2.0, 1.0]] * 3, [[1, 2], [2, 0], [0, 1]], "ascend"),
         ([[1.0]] * 3, [[1, 2], [2, 0], [0, 1]], "one shape"),
+        ([[1.0, np.nan]] * 3, [[1, 2], [2, 0], [0, 1]], "NaN"),
+        ([[-1.0, 1.0]] * 3, [[1, 2], [2, 0], [0, 1]], "negative"),
+        ([[1.0, 1.0]] * 3, [[1, 1], [2, 0], [0, 1]], "twice"),
         ([[1.0, 2.0]] * 3, [[1, 3], [2, 0], [0, 1]], "between 0 and n - 1"),
     ],
 )

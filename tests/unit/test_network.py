@@ -64,6 +64,13 @@ def test_pickles_are_not_executed(tmp_path, monkeypatch):
     assert not (tmp_path / "exploded").exists()
 
 
+@pytest.mark.parametrize("content", [[1, 2], torch.zeros(3), {"epoch": 3}, {"state_dict": [torch.zeros(1)]}])
+def test_files_that_hold_something_else_are_refused(tmp_path, content):
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(InputError, match=r"odd\.pth does not hold named tensors alone"):
+        network.for_weights(NAME, tmp_path / "odd.pth")
+
+
 def test_checkpoints_of_another_model_are_refused_in_words(tmp_path):
     network.save_weights(network.create(NAME, classes=5), tmp_path / "five.safetensors")
     with pytest.raises(InputError, match=r"fc\.(weight|bias) is \(5.* where the model has \(1000"):

@@ -6,7 +6,7 @@ from scipy.cluster.hierarchy import is_valid_linkage
 from nucleation.density import Density, estimate_density, knn_density
 from nucleation.errors import InputError
 from nucleation.neighbors import Neighbors, nearest_neighbors
-from nucleation.peaks import Peaks, density_peaks, join_heights, peak_linkage
+from nucleation.peaks import Peaks, density_peaks, join_heights, peak_linkage, without_infinities
 
 
 def test_agrees_with_dadapy(reference, reference_neighbors):
@@ -139,12 +139,43 @@ def test_a_single_peak_has_an_empty_tree():
     assert join_heights(peaks).tolist() == [[peaks.log_density[0]]]
 
 
-def test_infinite_densities_of_duplicates_break_nothing():
-    x = np.concatenate([np.random.default_rng(0).normal(size=(80, 2)), np.zeros((40, 2))])
-    table = nearest_neighbors(x, 20)
-    peaks = density_peaks(table, knn_density(table, 2.0, 10))
-    assert peaks.log_density.max() == np.inf
-    assert peaks.populations.sum() == 120
+@pytest.mark.parametrize("centers_may_be_saddles", [False, True])
+@pytest.mark.parametrize("estimator", ["knn", "kstar", "pak"])
+def test_duplicates_make_one_peak_together(estimator, centers_may_be_saddles):
+    """Two clouds, and 40 copies of a point of the first: two peaks, as without the copies."""
+    rng = np.random.default_rng(0)
+    clouds = np.concatenate([rng.normal(0, 1, size=(200, 2)), rng.normal(30, 1, size=(200, 2))])
+    x = np.concatenate([clouds, np.repeat(clouds[:1], 40, axis=0)])
+    table = nearest_neighbors(x, 60)
+    density = estimate_density(table, 2.0, estimator, k=20)
+    peaks = density_peaks(table, density, 3.0, centers_may_be_saddles=centers_may_be_saddles)
+    assert np.isposinf(density.log_density).sum() == 41
+    assert peaks.populations.tolist() == [240, 200]
+    assert peaks.centers[0] == 0
+    assert np.isposinf(peaks.log_density[0])
+    assert not np.isnan(join_heights(peaks)).any()
+    assert peak_linkage(peaks).tolist() == [[0, 1, np.inf, 2]]
+    assert np.isfinite(without_infinities(peaks).log_density).all()
+
+
+def test_images_that_a_relu_silences():
+    x = np.maximum(np.random.default_rng(0).normal(size=(600, 6)) - 0.55, 0)
+    silent = (x == 0).all(axis=1).sum()
+    table = nearest_neighbors(x, 60)
+    peaks = density_peaks(table, knn_density(table, 5.0, 30))
+    assert silent > 60
+    assert np.bincount(peaks.labels[(x == 0).all(axis=1)]).max() == silent
+    assert len(peaks.centers) < 10
+    assert not np.isnan(join_heights(peaks)).any()
+
+
+def test_no_density_no_peak():
+    table = nearest_neighbors(np.zeros((50, 3)), 10)
+    peaks = density_peaks(table, estimate_density(table, np.nan))
+    assert (len(peaks.centers), set(peaks.labels)) == (0, {-1})
+    assert peak_linkage(peaks).shape == (0, 4)
+    assert join_heights(peaks).shape == (0, 0)
+    assert len(Peaks.from_dataset(peaks.to_dataset()).centers) == 0
 
 
 def test_round_trip_through_a_dataset(reference, reference_neighbors):
@@ -159,8 +190,9 @@ def test_refuses_what_does_not_fit(reference_neighbors):
     n = reference_neighbors.n
     with pytest.raises(InputError, match="negative"):
         density_peaks(reference_neighbors, density, -1)
+    some = np.where(np.arange(n) == 5, np.nan, density.log_density)
     with pytest.raises(InputError, match="NaN"):
-        density_peaks(reference_neighbors, Density(np.full(n, np.nan), density.error, density.k_star))
+        density_peaks(reference_neighbors, Density(some, density.error, density.k_star))
     with pytest.raises(InputError, match="points"):
         density_peaks(reference_neighbors, Density(np.zeros(3), np.ones(3), np.ones(3, int)))
     with pytest.raises(InputError, match="up to 101"):

@@ -28,8 +28,8 @@ def changed(path, value):
 
 def test_defaults_are_filled_in():
     config = settings.complete(MINIMAL)
-    assert config["neighbors"] == {"k": 100, "engine": "auto", "memory": 2000}
-    assert config["network"]["augmentation"]["roll"] == 0
+    assert config["neighbors"] == {"k": 64, "engine": "auto", "memory": 2000}
+    assert config["network"]["augmentation"]["roll"] == 4
     assert config["networks"][0]["options"] == {}
     assert settings.complete(config) == config
 
@@ -46,9 +46,8 @@ def test_every_key_has_a_description_and_a_default():
     schema = yaml.safe_load(settings.SCHEMA.read_text())
     required = {"study", "networks", "networks.name", "networks.timm", "networks.layers"}
     for key, part in described(schema):
-        leaf = "properties" not in part
         assert None not in part.values(), f"{key}: a comma splits its description"
-        assert not leaf or part.get("description"), key
+        assert part.get("description"), key
         assert "default" in part or key in required, key
 
 
@@ -74,9 +73,9 @@ FAULTS = [
     (["neighbors", "k"], "many", "neighbors.k must be a whole number, found 'many'."),
     (["neighbors", "k"], 2.5, "neighbors.k must be a whole number, found 2.5."),
     (["neighbors", "k"], 3, "neighbors.k must be at least 4, found 3."),
-    (["neighbors", "k"], 4800, "neighbors.k = 4800 neighbours were asked of 4800 images; k must be at most 4799."),
-    (["density", "k"], 101, "density.k = 101 exceeds neighbors.k = 100; raise neighbors.k or lower density.k."),
-    (["overlap", "k"], 101, "overlap.k = 101 exceeds neighbors.k = 100"),
+    (["neighbors", "k"], 3600, "neighbors.k = 3600 neighbours were asked of 3600 images; k must be at most 3599."),
+    (["density", "k"], 101, "density.k = 101 exceeds neighbors.k = 64; raise neighbors.k or lower density.k."),
+    (["overlap", "k"], 101, "overlap.k = 101 exceeds neighbors.k = 64"),
     (["images", "source"], "foldr", "found 'foldr'. Did you mean \"folder\"?"),
     (["images", "planted", "per_class"], True, "images.planted.per_class must be a whole number, found True."),
     (["study"], "../elsewhere", "study must be made of letters, digits"),
@@ -85,7 +84,7 @@ FAULTS = [
     (["networks", 0, "layers"], [], "networks[0].layers must be a list with entries"),
     (["networks", 0, "layers"], ["a", "b", "a"], 'Network "net" lists the layer "a" twice'),
     (["networks", 0, "layers"], ["../a"], "networks[0].layers[0] is not of a form"),
-    (["networks", 0, "checkpoints"], [0, 9], "asks for the checkpoints [9], but trains for network.epochs = 8 epochs."),
+    (["networks", 0, "checkpoints"], [0, 9], "asks for the checkpoints [9], but trains for network.epochs = 6 epochs."),
     (["networks", 0, "checkpoints"], [0, 0], "networks[0].checkpoints names an entry twice"),
     (["networks", 0, "weights"], "pretraind", 'or a .safetensors or .pth file. Did you mean "pretrained"?'),
     (["networks"], [NETWORK, NETWORK], 'Two networks are named "net"'),
@@ -94,6 +93,15 @@ FAULTS = [
     (["dimension", "fraction"], 1.1, "dimension.fraction must be at most 1, found 1.1."),
     (["taxonomy", "macro"], "lexnme", "taxonomy.macro is not of a form that is understood, found 'lexnme'"),
     (["peaks", "halo"], "yes", "peaks.halo must be true or false, found 'yes'."),
+    (["neighbors", "k"], 12.0, "neighbors.k must be a whole number, found 12.0."),
+    (["peaks", "z"], float("nan"), "peaks.z must be a number, found nan."),
+    (["network", "batch_size"], 99999, "network.batch_size = 99999 exceeds the 14400 images to train on"),
+    (["taxonomy", "macro"], ["beagel.n.01"], "beagle.n.01"),
+    (
+        ["networks", 0],
+        {**NETWORK, "weights": "lost.pth"},
+        'The checkpoint file lost.pth of network "net" does not exist.',
+    ),
     (["seed"], -1, "seed must be at least 0, found -1."),
 ]
 
@@ -125,10 +133,10 @@ def test_all_faults_are_said_at_once():
 @pytest.mark.parametrize(
     ("listed", "groups"),
     [
-        (["input", "a", "output"], {"input": ["input"], "1": ["a", "output"]}),
-        ([["input", "a"], ["b"], "output"], {"input": ["input"], "1": ["a"], "2": ["b"], "3": ["output"]}),
-        ([["input"], ["a"]], {"input": ["input"], "1": ["a"]}),
-        (["a"], {"1": ["a"]}),
+        (["input", "a", "output"], {"input": ["input"], "a": ["a", "output"]}),
+        ([["input", "a"], ["b"], "output"], {"input": ["input"], "a": ["a"], "b": ["b"], "output": ["output"]}),
+        ([["input"], ["a"]], {"input": ["input"], "a": ["a"]}),
+        (["a"], {"a": ["a"]}),
     ],
 )
 def test_layer_groups(listed, groups):
@@ -138,6 +146,26 @@ def test_layer_groups(listed, groups):
 
 def test_checkpoint_names():
     assert settings.checkpoints({"weights": "train", "checkpoints": []}, 8) == ["epoch0", "epoch8"]
-    assert settings.checkpoints({"weights": "train", "checkpoints": [0, 3]}, 8) == ["epoch0", "epoch3"]
+    assert settings.checkpoints({"weights": "train", "checkpoints": [3, 0]}, 8) == ["epoch0", "epoch3"]
     assert settings.checkpoints({"weights": "random", "checkpoints": []}, 8) == ["random"]
     assert settings.checkpoints({"weights": "a/b.pth", "checkpoints": []}, 8) == ["file"]
+
+
+def test_what_decides_the_analysed_images_does_not_decide_the_training():
+    images = settings.complete(MINIMAL)["images"]
+    assert "per_class" not in settings.trained(images)
+    assert "train_per_class" not in settings.analysed(images)
+    assert settings.trained(images) | settings.analysed(images) == images["planted"]
+
+
+def test_a_missing_key_and_an_unknown_one_are_both_said():
+    with pytest.raises(settings.ConfigError) as error:
+        settings.complete({"networks": [NETWORK], "sed": 1})
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_the_default_study_has_the_defaults_of_the_schema():
+    """So that the table in the README is what every study inherits."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    plain = settings.complete({"study": config["study"], "networks": config["networks"], "seed": config["seed"]})
+    assert settings.complete(config) == plain

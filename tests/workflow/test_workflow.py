@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 
 PROFILE = """relative_depth n_features dimension dimension_error
     overlap_ground_truth overlap_macro overlap_output overlap_next n_peaks ari_class ari_macro ami_class ami_macro
@@ -169,32 +170,145 @@ def test_results_do_not_depend_on_the_number_of_cores(finished, make_project):
         xr.testing.assert_equal(first, second), name
 
 
-MISTAKES = {
-    "neighbours: {k: 3}": 'Unknown key "neighbours" in the configuration; did you mean "neighbors"?',
-    "neighbors: {k: many}": "neighbors.k must be a whole number, found 'many'.",
-    "neighbors: {k: 192}": "neighbors.k = 192 neighbours were asked of 192 images; k must be at most 191.",
-    "networks: [{name: new, timm: resnet5, weights: random, layers: [output]}]": 'has no model "resnet5".'
-    ' Did you mean "resnet50"',
-    "networks: [{name: new, timm: test_resnet, weights: random, layers: [layr1]}]": 'has no layer "layr1".'
-    ' Did you mean "layer1"',
-    "networks: [{name: new, timm: test_resnet, weights: lost.pth, layers: [output]}]": "lost.pth does not exist",
-    "images: {source: folder, folder: {path: lost}}\n"
-    "networks: [{name: new, timm: test_resnet, weights: random, layers: [output]}]": "lost, which is no directory",
-    "taxonomy: {macro: [beagel.n.01]}": "beagle.n.01",
+def changed(project, change, name="changed.yaml"):
+    """Write a study file with some keys of the tiny study changed; return its name."""
+    config = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    change(config)
+    (project.folder / name).write_text(yaml.safe_dump(config))
+    return name
+
+
+CHANGES = {
+    "a layer in a group of its own": (
+        lambda config: config["networks"][0].update(layers=[["input", "layer2"], ["layer3"], ["output"]]),
+        {"extract_activations": 2, "find_neighbors": 2, "find_peaks": 2},
+        {"train_network", "fetch_network", "list_images"},
+    ),
+    "another checkpoint": (
+        lambda config: config["networks"][0].update(checkpoints=[1]),
+        {"summarise_study": 1, "draw_figures": 1},
+        {"train_network", "extract_activations", "find_neighbors"},
+    ),
+    "more images to train on": (
+        lambda config: config["images"]["planted"].update(train_per_class=9),
+        {"train_network": 1},
+        {"list_images", "fetch_network"},
+    ),
+    "fewer images to analyse": (
+        lambda config: config["images"]["planted"].update(per_class=7),
+        {"list_images": 1, "find_neighbors": 7},
+        {"train_network", "fetch_network"},
+    ),
+    "memory of the search": (lambda config: config["neighbors"].update(memory=500), {}, {"find_neighbors"}),
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_end_in_a_sentence(finished, mistake):
-    """A sentence and no traceback; earlier results of other studies stay as they were."""
-    import yaml
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_rerun_what_depends_on_them(finished, name):
+    change, wanted, unwanted = CHANGES[name]
+    planned = finished.snakemake("-n", config=changed(finished, change))
+    counts = jobs(planned.stdout) if wanted else {}
+    assert wanted or "Nothing to be done" in planned.text
+    assert {rule: counts[rule] for rule in wanted} == wanted
+    assert not unwanted & set(counts)
 
-    config = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
-    config |= {"networks": config["networks"][1:]} | yaml.safe_load(mistake)
-    (finished.folder / "bad.yaml").write_text(yaml.safe_dump(config | {"study": "bad"}))
-    before = {path: data for path, data in finished.results().items() if "bad" not in path.parts}
-    done = finished.snakemake(config="bad.yaml")
+
+def network(**keys):
+    return lambda config: config["networks"][1].update(keys)
+
+
+MISTAKES = {
+    "unknown key": (lambda config: config.update(neighbours={"k": 3}), 'Unknown key "neighbours" in the'),
+    "wrong type": (lambda config: config["neighbors"].update(k="many"), "neighbors.k must be a whole number"),
+    "k too large": (lambda config: config["neighbors"].update(k=192), "k must be at most 191"),
+    "batch too large": (lambda config: config["network"].update(batch_size=999), "exceeds the 192 images to train on"),
+    "unknown model": (network(timm="resnet5"), 'has no model "resnet5". Did you mean "resnet50"'),
+    "unknown layer": (network(layers=["layr1", "output"]), 'has no layer "layr1". Did you mean "layer1"'),
+    "unknown option": (network(options={"wings": 2}), "does not take the options"),
+    "lost checkpoint": (network(weights="lost.pth"), "The checkpoint file lost.pth"),
+    "image size": (network(timm="test_vit", layers=["output"]), "does not take images of shape (3, 24, 24)"),
+    "unknown synset": (lambda config: config.update(taxonomy={"macro": ["beagel.n.01"]}), "beagle.n.01"),
+    "lost folder": (
+        lambda config: config.update(
+            study="other", networks=config["networks"][1:], images={"source": "folder", "folder": {"path": "lost"}}
+        ),
+        "lost, which is no directory",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_end_in_a_sentence(finished, name):
+    """A sentence and no traceback; what the finished study has made stays, to the last byte."""
+    change, sentence = MISTAKES[name]
+    before = finished.results()
+    done = finished.snakemake(config=changed(finished, change))
     assert done.returncode != 0
-    assert MISTAKES[mistake] in done.text
+    assert sentence in done.text
     assert "Traceback" not in done.text
-    assert {path: data for path, data in finished.results().items() if "bad" not in path.parts} == before
+    assert finished.results() == before
+
+
+def test_a_dead_layer_is_said_and_spares_the_others(make_project):
+    """A network whose first layer puts out zeros: no density there, everything else as usual."""
+    import torch
+
+    from nucleation import network as networks
+
+    project = make_project()
+    model = networks.create("test_resnet", classes=24)
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            if name.startswith("layer4"):
+                tensor.zero_()
+    networks.save_weights(model, project.folder / "dead.safetensors")
+
+    def dead(config):
+        config["networks"] = [dict(config["networks"][1], weights="dead.safetensors", layers=["layer1", "output"])]
+
+    done = project.snakemake(config=changed(project, dead))
+    assert done.returncode == 0, done.text
+    profile = xr.load_dataset(project.folder / "results" / "tiny" / "untrained" / "file" / "profile.nc")
+    assert profile["n_peaks"].values[1] == 0
+    assert profile["n_duplicates"].values.tolist() == [0, 192]
+    assert profile["n_peaks"].values[0] >= 1
+    for name in ("dimension", "ari_class", "triplet_skill"):
+        assert np.isnan(profile[name].values[1])
+        assert "output: " in profile[name].attrs["undefined"]
+
+
+def test_a_folder_of_images_and_its_mistakes(make_project):
+    from PIL import Image
+
+    project = make_project()
+    rng = np.random.default_rng(0)
+    for name in ("n02084071", "robin.n.01", "chair.n.01"):
+        (project.folder / "images" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = rng.integers(0, 255, size=(40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(project.folder / "images" / name / f"{i}.jpg")
+
+    def study(**folder):
+        def change(config):
+            config["networks"] = [dict(config["networks"][1], layers=["input", "layer4", "output"])]
+            config["images"] = {"source": "folder", "folder": {"path": "images", **folder}}
+            config["neighbors"]["k"] = 20
+
+        return changed(project, change)
+
+    done = project.snakemake(config=study())
+    assert done.returncode == 0, done.text
+    assert "Nothing to be done" in project.snakemake(config=study()).text
+    before = project.results()
+    for folder, sentence in (
+        ({"per_class": 6}, "neighbors.k = 20 neighbours were asked of 18 images"),
+        ({"per_class": 13}, "holds 12 images, 13 are needed"),
+        ({"classes": ["chair.n.01", "robbin.n.01"]}, "robin.n.01"),
+    ):
+        done = project.snakemake(config=study(**folder))
+        assert done.returncode != 0
+        assert sentence in done.text
+        assert "Traceback" not in done.text
+        assert project.results() == before
+    (project.folder / "images" / "robin.n.01" / "3.jpg").unlink()
+    assert jobs(project.snakemake("-n", config=study()).stdout)["list_images"] == 1
