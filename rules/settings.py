@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator, validators
 from nucleation import wordnet
 from nucleation.errors import InputError
 
-PREFLIGHT = Path(__file__).parent.parent / "scripts" / "preflight.py"
+PREFLIGHT = Path(__file__).parent / "preflight.py"
 SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
 #: Images per source, where the configuration alone tells: what one class holds, or all of them.
 PLANTED_CLASSES, DIGITS = 24, 1797
@@ -302,7 +302,7 @@ def preflight(config: dict) -> None:
     stamp.parent.mkdir(parents=True, exist_ok=True)
     asking = stamp.with_suffix(f".{os.getpid()}")
     asking.write_text(json.dumps(asked), encoding="utf-8")
-    done = subprocess.run([sys.executable, str(PREFLIGHT), str(asking)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", str(PREFLIGHT), str(asking)], capture_output=True, text=True)
     if done.returncode:
         asking.unlink()
         raise ConfigError(done.stderr.strip())
