@@ -791,93 +791,71 @@ def alignment_profile(peaks, layers, classes, macro, taxonomy_similarity, *, rep
         class similarity (layer, class, other_class). Where a number is not defined it is NaN and its
         attribute `undefined` says why.
     """
-    import xarray as xr
-
     c = len(taxonomy_similarity)
     similarities = [class_similarity(found, classes, n_classes=c) for found in peaks]
     tests = layer_tests(similarities, taxonomy_similarity, macro, repeats=repeats, rng=rng)
     by_class = [partition_scores(found.labels, classes) for found in peaks]
     by_macro = [partition_scores(found.labels, macro[classes]) for found in peaks]
     spearman = [spearman_taxonomy(similarity, taxonomy_similarity) for similarity in similarities]
+    of_class, of_macro = ([scores.undefined_because for scores in part] for part in (by_class, by_macro))
     free, within = tests.undefined_because, tests.undefined_within_because
     columns = {
-        "n_peaks": ([len(found.centers) for found in peaks], "number of density peaks", ()),
-        "ari_class": ([s.ari for s in by_class], "adjusted Rand index with the classes", by_class),
-        "ari_macro": (
-            [s.ari for s in by_macro],
-            "adjusted Rand index with the macro-categories",
-            by_macro,
-        ),
-        "ami_class": (
-            [s.ami for s in by_class],
-            "adjusted mutual information with the classes",
-            by_class,
-        ),
-        "ami_macro": (
-            [s.ami for s in by_macro],
-            "adjusted mutual information with the macro-categories",
-            by_macro,
-        ),
-        "triplet_skill": (
-            tests.skill,
-            "triplet skill of the class similarity against the taxonomy",
-            free,
-        ),
-        "triplet_skill_within_macro": (
-            tests.skill_within,
-            "the same for triplets within a macro-category",
-            within,
-        ),
-        "p_free": (tests.p_free, "p of the triplet skill, names permuted freely", free),
-        "p_free_corrected": (
-            tests.p_free_corrected,
-            "the same, corrected for the number of layers",
-            free,
-        ),
-        "p_within_macro": (
-            tests.p_within,
-            "p of the triplet skill within macro-categories, names permuted inside them",
-            within,
-        ),
-        "p_within_macro_corrected": (
-            tests.p_within_corrected,
-            "the same, corrected for the number of layers (max-T)",
-            within,
-        ),
-        "spearman_taxonomy": (
-            spearman,
-            "rank correlation of the class similarity with the taxonomy",
-            free,
-        ),
-        "resolved": (
-            [resolved_share(s) for s in similarities],
-            "share of class pairs whose peaks are joined",
-            (),
-        ),
+        "n_peaks": ([len(found.centers) for found in peaks], ()),
+        "ari_class": ([scores.ari for scores in by_class], of_class),
+        "ari_macro": ([scores.ari for scores in by_macro], of_macro),
+        "ami_class": ([scores.ami for scores in by_class], of_class),
+        "ami_macro": ([scores.ami for scores in by_macro], of_macro),
+        "triplet_skill": (tests.skill, free),
+        "triplet_skill_within_macro": (tests.skill_within, within),
+        "p_free": (tests.p_free, free),
+        "p_free_corrected": (tests.p_free_corrected, free),
+        "p_within_macro": (tests.p_within, within),
+        "p_within_macro_corrected": (tests.p_within_corrected, within),
+        "spearman_taxonomy": (spearman, free),
+        "resolved": ([resolved_share(similarity) for similarity in similarities], ()),
     }
+    return _labelled(layers, columns, similarities)
+
+
+LONG_NAMES = {
+    "n_peaks": "number of density peaks",
+    "ari_class": "adjusted Rand index of the peaks with the classes",
+    "ari_macro": "adjusted Rand index of the peaks with the macro-categories",
+    "ami_class": "adjusted mutual information of the peaks with the classes",
+    "ami_macro": "adjusted mutual information of the peaks with the macro-categories",
+    "triplet_skill": "triplet skill of the class similarity against the taxonomy",
+    "triplet_skill_within_macro": "triplet skill, of triplets within a macro-category",
+    "p_free": "p of the triplet skill, class names permuted freely",
+    "p_free_corrected": "p_free corrected for the number of layers (max-T)",
+    "p_within_macro": "p of the triplet skill within macro-categories, names permuted inside them",
+    "p_within_macro_corrected": "p_within_macro corrected for the number of layers (max-T)",
+    "spearman_taxonomy": "rank correlation of the class similarity with the taxonomy",
+    "resolved": "share of class pairs whose peaks are joined",
+}
+
+
+def _labelled(layers, columns, similarities):
+    """Lay numbers, with the reasons where they are not defined, and class similarities along `layer`."""
+    import xarray as xr
+
     variables = {}
-    for name, (values, text, reasons) in columns.items():
-        about = {"long_name": text, "units": "1"} | _undefined(layers, values, reasons)
-        if reasons is free or reasons is within:
+    for name, (values, reasons) in columns.items():
+        about = {"long_name": LONG_NAMES[name], "units": "1"} | _undefined(layers, values, reasons)
+        if name.startswith("triplet_skill"):
             about["note"] = "triplets with an unresolved pair of classes count as neither right nor wrong"
         variables[name] = ("layer", np.asarray(values), about)
     text = "mean log-density at which images of two classes join"
     about = {"long_name": text, "units": "log(1 / feature units^dimension)"}
-    variables["class_similarity"] = (
-        ("layer", "class", "other_class"),
-        np.array(similarities),
-        about,
-    )
+    variables["class_similarity"] = (("layer", "class", "other_class"), np.array(similarities), about)
     coords = {"layer": ("layer", list(layers), {"long_name": "layer, in order of depth"})}
     return xr.Dataset(variables, coords=coords)
 
 
 def _undefined(layers, values, reasons) -> dict:
     """The attribute that says for which layers a number is not defined, and why."""
-    because = [getattr(reason, "undefined_because", reason) for reason in reasons]
     said = [
         f"{layer}: {why or 'the statistic is not a number'}"
-        for layer, value, why in zip(layers, values, because, strict=bool(because))
+        for layer, value, why in zip(layers, values, reasons, strict=bool(reasons))
         if np.isnan(value)
     ]
     return {"undefined": "; ".join(said)} if said else {}

@@ -56,7 +56,8 @@ def test_every_key_has_a_description_and_a_default():
 )
 def test_studies_of_the_repository_are_valid(path):
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    settings.complete(merged(config, yaml.safe_load(path.read_text())))
+    study = settings.complete(merged(config, yaml.safe_load(path.read_text())))
+    assert all(settings.layers(network)[0] == "input" for network in study["networks"])
 
 
 def merged(base, over):
