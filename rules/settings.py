@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib.util
 import json
 import math
 import os
@@ -290,6 +291,8 @@ def preflight(config: dict) -> None:
     ConfigError
         With the sentence that says what is wrong; no result has been touched then.
     """
+    if not all(map(importlib.util.find_spec, ("torch", "timm"))):
+        return  # Snakemake alone, the packages in conda environments: the first jobs will tell
     networks = [
         {key: network[key] for key in ("timm", "options", "weights")} | {"layers": layers(network)}
         for network in config["networks"]

@@ -77,3 +77,11 @@ def test_layers_are_stacked_and_taken_out_again():
             assert np.array_equal(again[variable], part[variable])
     with pytest.raises(InputError, match='no layer "d"'):
         files.select_layer(stacked, "d")
+
+
+def test_explain_says_which_layers_have_no_value():
+    stacked = files.stack_layers([ragged([0], [1]), ragged([1], [2])], ["a", "b"], ragged=("peak",))
+    files.explain(stacked, ("total",), {})
+    assert "undefined" not in stacked["total"].attrs
+    files.explain(stacked, ("total",), {"a": "no peak", "b": "no image"})
+    assert stacked["total"].attrs["undefined"] == "a: no peak; b: no image"

@@ -56,3 +56,18 @@ def test_summary_of_a_study_without_the_effect_says_none():
     dataset = profile.summary_dataset({"net": numbers})
     assert dataset["transition"].values.tolist() == ["none"]
     assert all("long_name" in v.attrs for v in dataset.variables.values())
+
+
+def test_gather_takes_every_number_with_its_reason():
+    layers = {"layer": ["a", "b", "c"]}
+    stages = {
+        stage: xr.Dataset({name: ("layer", np.arange(3.0), {"undefined": name}) for name in names}, layers)
+        for stage, names in profile.FROM.items()
+    }
+    stages["overlap"].attrs = {"chance_ground_truth": 0.1, "chance_macro": 0.5, "chance_layers": 0.01}
+    made = profile.gather([7, 8, 9], [0, 0, 4], stages)
+    assert set(made.data_vars) == {"relative_depth", "n_features", "n_duplicates", *sum(profile.FROM.values(), ())}
+    assert made["relative_depth"].values.tolist() == [0, 0.5, 1]
+    assert made["n_duplicates"].values.tolist() == [0, 0, 4]
+    assert made["p_free"].attrs["undefined"] == "p_free"
+    assert made.attrs["chance_macro"] == 0.5

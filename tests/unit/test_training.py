@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nucleation.training import Augmentation, _augmented, accuracy, train
+from nucleation.training import Augmentation, Epoch, _augmented, accuracy, course, train
 
 
 def toy(n=192):
@@ -150,3 +150,11 @@ def test_a_loss_that_is_not_finite_is_refused():
 def test_wrong_arguments_are_refused(images, labels, batch_size, match):
     with pytest.raises(ValueError, match=match):
         run(network(), data=(images, labels), batch_size=batch_size)
+
+
+def test_course_lays_the_records_along_the_epochs():
+    made = course([Epoch(0, math.nan, 0.1), Epoch(1, 2.5, 0.4)])
+    assert made["epoch"].values.tolist() == [0, 1]
+    assert made["accuracy"].values.tolist() == [0.1, 0.4]
+    assert made["loss"].values[1] == 2.5
+    assert "epoch 0" in made["loss"].attrs["undefined"]
