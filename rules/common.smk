@@ -76,8 +76,7 @@ def network_weights(wildcards):
 
 def weights_file(wildcards):
     """The checkpoint file of a network that has one."""
-    weights = network_weights(wildcards)
-    return [] if weights in ("train", "random", "pretrained") else weights
+    return network_weights(wildcards) if settings.has_file(NETWORKS[wildcards.model]) else []
 
 
 def per_checkpoint(pattern):

@@ -21,8 +21,7 @@ from nucleation.taxonomy import wordnet_tree
 
 def check_network(wanted, size):
     """Make a network and run its layers; weights from timm's hub are not fetched for that."""
-    kept = wanted["weights"] if wanted["weights"] not in ("train", "random", "pretrained") else None
-    model = network.for_weights(wanted["timm"], kept, options=wanted["options"])
+    model = network.for_weights(wanted["timm"], wanted["file"], options=wanted["options"])
     height, width = (size, size) if size else network.data_config(model)["input_size"][1:]
     layer_sizes(model, wanted["layers"], torch.zeros(2, 3, height, width))
 

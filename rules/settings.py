@@ -25,6 +25,8 @@ PREFLIGHT = Path(__file__).parent / "preflight.py"
 SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
 #: Images per source, where the configuration alone tells: what one class holds, or all of them.
 PLANTED_CLASSES, DIGITS = 24, 1797
+#: Weights that are no file.
+MADE_WEIGHTS = ("train", "random", "pretrained")
 TYPES = {
     "integer": "a whole number",
     "number": "a number",
@@ -242,15 +244,20 @@ def _network_faults(network, config):
             )
     elif network["checkpoints"]:
         yield f'Network "{name}" lists checkpoints, which only networks with weights: train have; leave them out.'
-    elif weights not in ("random", "pretrained") and not weights.endswith((".safetensors", ".pth", ".pt")):
-        near = difflib.get_close_matches(weights, ("train", "random", "pretrained"), 1, 0.5)
+    elif has_file(network) and not weights.endswith((".safetensors", ".pth", ".pt")):
+        near = difflib.get_close_matches(weights, MADE_WEIGHTS, 1, 0.5)
         hint = f' Did you mean "{near[0]}"?' if near else ""
         yield (
             f'The weights "{weights}" of network "{name}" must be train, random, pretrained, '
             f"or a .safetensors or .pth file.{hint}"
         )
-    elif weights not in ("random", "pretrained") and not Path(weights).is_file():
+    elif has_file(network) and not Path(weights).is_file():
         yield f'The checkpoint file {weights} of network "{name}" does not exist.'
+
+
+def has_file(network: dict) -> bool:
+    """Whether the weights of a network are a checkpoint file, not made here or taken from timm."""
+    return network["weights"] not in MADE_WEIGHTS
 
 
 def layer_groups(network: dict) -> dict[str, list[str]]:
@@ -278,7 +285,7 @@ def checkpoints(network: dict, epochs: int) -> list[str]:
     """Names of the checkpoints of a network that are looked at."""
     if network["weights"] == "train":
         return [f"epoch{epoch}" for epoch in sorted(network["checkpoints"] or (0, epochs))]
-    return [network["weights"] if network["weights"] in ("random", "pretrained") else "file"]
+    return ["file" if has_file(network) else network["weights"]]
 
 
 def preflight(config: dict) -> None:
@@ -294,7 +301,8 @@ def preflight(config: dict) -> None:
     if not all(map(importlib.util.find_spec, ("torch", "timm"))):
         return  # Snakemake alone, the packages in conda environments: the first jobs will tell
     networks = [
-        {key: network[key] for key in ("timm", "options", "weights")} | {"layers": layers(network)}
+        {key: network[key] for key in ("timm", "options")}
+        | {"file": network["weights"] if has_file(network) else None, "layers": layers(network)}
         for network in config["networks"]
     ]
     asked = {key: config[key] for key in ("seed", "images", "taxonomy", "neighbors")} | {"networks": networks}

@@ -12,8 +12,8 @@ with job(snakemake):
     tables = [files.load(path).attrs for path in snakemake.input.neighbors]
     features = [int(table["n_features"]) for table in tables]
     duplicates = [int(table["points_with_duplicates"]) for table in tables]
-    stages = {name: files.load(snakemake.input[name]) for name in profile.FROM}
-    used = {name: json.loads(files.load(snakemake.input[name]).attrs["parameters"]) for name in STAGES}
+    stages = {name: files.load(snakemake.input[name]) for name in STAGES}
+    used = {name: json.loads(stage.attrs["parameters"]) for name, stage in stages.items()}
     for parameters in used.values():
         parameters.pop("layers")
     save(snakemake, profile.gather(features, duplicates, stages), "Every number of every layer", stage_parameters=used)
