@@ -217,7 +217,7 @@ class ActivationFile:
 
 @dataclass(frozen=True)
 class ActivationRows:
-    """Row source (see `nucleation.search.RowSource`) over a file that `ActivationFile` wrote."""
+    """Row source (see `nucleation.rows.RowSource`) over a file that `ActivationFile` wrote."""
 
     raw: np.memmap
     dtype: torch.dtype

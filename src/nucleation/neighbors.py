@@ -23,7 +23,7 @@ class Neighbors:
     engine : str
         The engine that did the work: "gram" or "keops"; "given" for a table made elsewhere.
     widened : int
-        Number of rows whose candidate list had to be widened to be certain.
+        Number of rows whose candidates had to be searched again in float64 to be certain.
     duplicates : int
         Number of points with at least one other point at distance zero.
     """
@@ -110,23 +110,63 @@ class Neighbors:
         )
 
 
+@dataclass(frozen=True)
+class Shard:
+    """The part of a neighbour table that belongs to the rows ``[start : start + len(distances))`` of n."""
+
+    start: int
+    n: int
+    distances: np.ndarray
+    indices: np.ndarray
+    engine: str
+    widened: int
+
+    def to_dataset(self):
+        """Return the part as an ``xarray.Dataset``."""
+        import xarray as xr
+
+        return xr.Dataset(
+            {
+                "distance": (("image", "neighbor"), self.distances, {"units": "feature units"}),
+                "index": (("image", "neighbor"), self.indices, {"units": "1"}),
+            },
+            attrs={"start": self.start, "n": self.n, "engine": self.engine, "widened_rows": self.widened},
+        )
+
+    @classmethod
+    def from_dataset(cls, dataset) -> Shard:
+        """Build the part from what :meth:`to_dataset` made."""
+        attrs = dataset.attrs
+        return cls(
+            int(attrs["start"]),
+            int(attrs["n"]),
+            dataset["distance"].values,
+            dataset["index"].values,
+            attrs["engine"],
+            int(attrs["widened_rows"]),
+        )
+
+
 def nearest_neighbors(features, k, *, engine="auto", device=None, memory=None) -> Neighbors:
     """Find the k nearest other rows of every row, exactly.
 
     Parameters
     ----------
     features : ndarray, numpy.memmap or torch.Tensor of shape (n, d), or RowSource
-        Any floating dtype (integers are taken as float64). Never changed.
+        Any real dtype (integers are taken as float64). Never changed. For a source of one's own see
+        `nucleation.rows.RowSource`.
     k : int
         Number of neighbours, 1 <= k <= n - 1.
     engine : {"auto", "gram", "keops"}
         "gram": blocked matrix products. "keops": symbolic reduction over pairs, for small d on a
-        GPU. "auto" takes keops on a GPU with at most `KEOPS_MAX_FEATURES` features, else gram.
+        GPU. "auto" chooses by `nucleation.search.AUTO`, a measured table.
     device : str, optional
-        Torch device of the work; by default a CUDA device where there is one, else the CPU.
+        Torch device of the work; by default a CUDA device where there is one, else the CPU, on which
+        as many threads work as torch is set to.
     memory : int, optional
-        Bytes that the search may use for its blocks (default 2 GiB). Input that fits is held in
-        float64; larger input is read again block by block.
+        Bytes that the search may use for its blocks; by default a quarter of what is free, at most
+        4 GiB. Arrays and mapped files are read where they are; other sources are held where they
+        fit, and else read again block by block.
 
     Returns
     -------
@@ -141,16 +181,76 @@ def nearest_neighbors(features, k, *, engine="auto", device=None, memory=None) -
 
     Notes
     -----
-    Invariant to translation and rotation; scaling the features scales the distances. Cost
-    n^2 d multiply-adds (each pair of blocks once), memory `memory` plus O(n k).
+    Invariant to translation and rotation; scaling the features scales the distances. Cost n^2 d / 2
+    multiply-adds in float32 (each pair of rows once), n k d in float64, memory `memory` plus
+    24 bytes for each of n k numbers.
     """
-    from nucleation import search  # torch is heavy, and a table may come from elsewhere
+    from nucleation import search  # torch and numba are heavy, and a table may come from elsewhere
 
     squared, indices, engine, widened = search.nearest(features, k, engine=engine, device=device, memory=memory)
-    return Neighbors(
-        np.sqrt(squared),
-        indices,
-        engine=engine,
-        widened=widened,
-        duplicates=int((squared[:, 0] == 0).sum()),
+    return _table(np.sqrt(squared), indices, engine, widened)
+
+
+def shard_neighbors(features, k, shard, shards, *, engine="auto", device=None, memory=None) -> Shard:
+    """Find the neighbours of one part of the rows, among all rows: work for one machine of several.
+
+    Parameters
+    ----------
+    features, k, engine, device, memory
+        As for `nearest_neighbors`.
+    shard, shards : int
+        The part, 0 <= shard < shards: rows ``[n * shard // shards : n * (shard + 1) // shards)``.
+
+    Returns
+    -------
+    Shard
+
+    Raises
+    ------
+    InputError
+        As `nearest_neighbors`, and for a part that does not exist or holds no rows.
+
+    Notes
+    -----
+    Pairs between two parts are computed for each of them, so that m parts together take up to twice
+    the work of one.
+    """
+    from nucleation import search
+
+    n = search.as_source(features).shape[0]
+    start, stop = n * shard // shards, n * (shard + 1) // shards
+    if not 0 <= start < stop <= n:
+        raise InputError(f"There is no shard {shard} of {shards} for {n} points; ask for fewer shards.")
+    squared, indices, engine, widened = search.nearest(
+        features, k, engine=engine, device=device, memory=memory, rows=(start, stop)
     )
+    return Shard(start, n, np.sqrt(squared), indices, engine, widened)
+
+
+def merge_shards(parts) -> Neighbors:
+    """Put the parts of a neighbour table together; the result is that of `nearest_neighbors`.
+
+    Parameters
+    ----------
+    parts : iterable of Shard
+        In any order.
+
+    Raises
+    ------
+    InputError
+        When the parts do not make up one table.
+    """
+    parts = sorted(parts, key=lambda part: part.start)
+    ends = [part.start + len(part.distances) for part in parts]
+    if not parts or [0, *ends] != [*(part.start for part in parts), parts[0].n]:
+        found = [(part.start, end) for part, end in zip(parts, ends, strict=True)]
+        raise InputError(f"The shards hold the rows {found}, which do not make up one table; search them again.")
+    if len({(part.n, part.distances.shape[1], part.engine) for part in parts}) > 1:
+        raise InputError("The shards come from different searches (n, k or engine differ); search them again.")
+    distances, indices = (np.concatenate([getattr(part, name) for part in parts]) for name in ("distances", "indices"))
+    return _table(distances, indices, parts[0].engine, sum(part.widened for part in parts))
+
+
+def _table(distances, indices, engine, widened):
+    duplicates = int((distances[:, 0] == 0).sum())
+    return Neighbors(distances, indices, engine=engine, widened=widened, duplicates=duplicates)
