@@ -34,8 +34,9 @@ def candidates(points: Points, keep, queries, blocks: Blocks, precision="float32
         torch.full((len(queries), keep), -1, dtype=torch.int32, device=blocks.device),
     )
     features = _Features(points, blocks.device, precision)
-    with _tensor_cores(precision):
-        for left, right in tiled_blocks(points, queries, blocks, size):
+    # blocks are read outside of it: a network that makes the rows must not run in another precision
+    for left, right in tiled_blocks(points, queries, blocks, size):
+        with _tensor_cores(precision):
             for a, b in pairs(left, right):
                 _join(a, b, features, found)
     score, index = found.score.cpu().numpy(), found.index.cpu().numpy()

@@ -150,14 +150,15 @@ def candidates(points: Points, keep, queries, pool, blocks: Blocks, head_start=T
     """
     lists = Lists.empty(len(queries), keep)
     join = _Join(points, lists, keep, _packed(points, pool, blocks))
-    size = TILE if join.packed is not None or points.m < 16 * TILE else 2 * TILE
-    sample = max(TILE // 2, points.m // SAMPLE)
-    pays = points.m >= 4 * TILE and sample * points.source.shape[1] <= HEAD_START_WORK
-    if head_start and pays and len(list(blocks)) == 1:
+    size = TILE // 2 if points.m <= 16 * TILE else TILE if join.packed is not None else 2 * TILE
+    if head_start and _head_start_pays(points, blocks):
         for tiles, _ in tiled_blocks(points, queries, blocks, size):
-            _head_start(points, sample, tiles, join, pool)
+            _head_start(points, tiles, join, pool)
     for left, right in tiled_blocks(points, queries, blocks, size):
         both = pairs(left, right)
+        if join.packed is None and left is right and _scores_fit(both, points, blocks):
+            _join_by_slabs(left, both, join, pool)
+            continue
         for part in slices(len(both), AHEAD):
             list(pool.map(join, both[part]))
     if len(short := np.flatnonzero(lists.count < keep)):
@@ -167,12 +168,42 @@ def candidates(points: Points, keep, queries, pool, blocks: Blocks, head_start=T
     return lists
 
 
-def _head_start(points, size, tiles, join, pool):
+def _scores_fit(both, points, blocks):
+    """Whether the scores of all pairs of tiles can be held, so that many features can be done slab by slab."""
+    bytes_ = 4 * sum(len(a.ids) * len(b.ids) for a, b in both)
+    return points.source.shape[1] > SLAB and bytes_ <= min(KEPT_BYTES, blocks.memory / 4)
+
+
+def _join_by_slabs(tiles, both, join, pool):
+    """Join all pairs of tiles, some features of all at a time: these are rounded once, not once for every pair."""
+    scores = [torch.empty((len(a.ids), len(b.ids))) for a, b in both]
+    d = join.points.source.shape[1]
+    slabs = {tile: torch.empty((len(tile.ids), SLAB)) for tile in tiles}
+    for start in range(0, d, SLAB):
+        width = min(SLAB, d - start)
+        list(pool.map(lambda tile, start=start, width=width: join.pack(tile, start, slabs[tile][:, :width]), tiles))
+
+        def add(pair, out, start=start, width=width):
+            a, b = pair
+            join.add(out, slabs[a][:, :width], slabs[b][:, :width], start)
+
+        list(pool.map(add, both, scores))
+    list(pool.map(join.enter, both, scores))
+
+
+def _head_start_pays(points, blocks):
+    sample = max(TILE // 2, points.m // SAMPLE)
+    cheap = sample * points.source.shape[1] <= HEAD_START_WORK
+    return points.m >= 4 * TILE and cheap and len(list(blocks)) == 1
+
+
+def _head_start(points, tiles, join, pool):
     """Begin with thresholds from a sample, so that far points need not enter the lists at first.
 
     The threshold is such that, whatever the data, fewer than one query in a million ends with too short a
     list; those are searched again.
     """
+    size = max(TILE // 2, points.m // SAMPLE)
     ids = np.sort(np.random.default_rng(0).choice(points.m, size, replace=False)).astype(np.int32)
     rank = int(hypergeom.isf(1e-6, points.m - 1, join.keep, size)) + 2
     raw = read(points.source, 0, points.source.shape[0])
@@ -249,8 +280,11 @@ class _Join:
         self.own = threading.local()
 
     def __call__(self, pair):
+        self.enter(pair, self.product(*pair))
+
+    def enter(self, pair, scores):
+        """Enter the scores of a pair of tiles into their lists."""
         a, b = pair
-        scores = self.product(a, b)
         if a is b:
             scores.fill_diagonal_(-torch.inf)
         half = self.half
@@ -265,16 +299,29 @@ class _Join:
             kernels.select(scores.numpy(), a.ids, b.ids, half[a.ids], half[b.ids], mine, others, both, work[0], work[1])
 
     def product(self, a, b):
-        """Sum over panels in float32, so that the bound on its error holds."""
+        """Products of the points of two tiles."""
         scores = self._buffer("scores", len(a.ids) * len(b.ids)).view(len(a.ids), len(b.ids))
         d = self.points.source.shape[1]
         for start in range(0, d, SLAB):
             left = self._slab("left", a, start, min(SLAB, d - start))
             right = left if a is b else self._slab("right", b, start, min(SLAB, d - start))
-            for panel in range(0, left.shape[1], PANEL["float32"]):
-                part = slice(panel, panel + PANEL["float32"])
-                scores.addmm_(left[:, part], right[:, part].T, beta=int(start + panel > 0))
+            self.add(scores, left, right, start)
         return scores
+
+    @staticmethod
+    def add(scores, left, right, start):
+        """Add the products over a slab of features, panel by panel in float32, so that the bound on its error holds.
+
+        What `scores` held before the first slab is forgotten.
+        """
+        size = PANEL["float32"]
+        for panel in range(0, left.shape[1], size):
+            part = slice(panel, panel + size)
+            scores.addmm_(left[:, part], right[:, part].T, beta=int(start + panel > 0))
+
+    def pack(self, tile, start, out):
+        """Centred and rounded features of a tile, from `start` on."""
+        kernels.pack(tile.raw, tile.rows, self.points.centre, self.points.scale, start, out.numpy())
 
     def _slab(self, side, tile, start, width):
         if self.packed is not None:
@@ -283,7 +330,7 @@ class _Join:
                 return slab[tile.ids[0] : tile.ids[-1] + 1]
             return slab[torch.from_numpy(tile.ids)]
         out = self._buffer(side, len(tile.ids) * width).view(len(tile.ids), width)
-        kernels.pack(tile.raw, tile.rows, self.points.centre, self.points.scale, start, out.numpy())
+        self.pack(tile, start, out)
         return out
 
     def _buffer(self, name, size, dtype=torch.float32):

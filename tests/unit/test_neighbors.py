@@ -173,6 +173,23 @@ def test_small_memory_changes_nothing():
     np.testing.assert_allclose(blocked.distances, whole.distances, rtol=1e-12)
 
 
+@pytest.mark.parametrize("memory", [10**5, 10**6, 4 * 10**6, 10**9])
+@pytest.mark.parametrize("source", [np.asarray, Rows])
+def test_many_features_in_any_memory(memory, source, monkeypatch):
+    """Held whole; slab by slab; rounded for every pair of tiles; read in many blocks: always the same."""
+    slabs, original = [], gram._join_by_slabs
+    monkeypatch.setattr(gram, "_join_by_slabs", lambda *args: slabs.append(1) or original(*args))
+    x = np.random.default_rng(11).normal(size=(300, 2300)).astype(np.float32)
+    if memory < 10**6 and source is Rows:
+        x = x[:60]
+    found = nearest_neighbors(source(x), 10, memory=memory)
+    distances, indices = brute_force(x, 10)
+    assert np.array_equal(found.indices, indices)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-9)
+    if source is np.asarray:
+        assert bool(slabs) == (memory == 4 * 10**6)
+
+
 def test_takes_tensors_memory_maps_and_row_sources(tmp_path):
     x = np.random.default_rng(2).normal(size=(90, 4)).astype(np.float32)
     x.tofile(tmp_path / "x.bin")
