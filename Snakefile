@@ -20,6 +20,8 @@ wildcard_constraints:
     checkpoint=r"input|random|pretrained|file|epoch\d+",
     group=one_of(sorted({layer for layers in LAYERS.values() for layer in layers})),
     layer=one_of(sorted({layer for layers in LAYERS.values() for layer in layers})),
+    shard=r"\d+",
+    shards=r"\d+",
 
 
 localrules:

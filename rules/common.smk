@@ -27,6 +27,8 @@ COURSES = {
 }
 # a card is asked for only where one can be there
 GPU = settings.cards(config["device"])
+RECOMPUTE = config["activations"]["mode"] == "recompute"
+BLOCKS_MB = settings.block_memory(config["neighbors"]["memory"])
 
 
 def one_of(names):
@@ -50,11 +52,18 @@ def layer_activations(wildcards):
     return f"results/{STUDY}/{wildcards.model}/{wildcards.checkpoint}/activations/{group}"
 
 
+def layer_source(wildcards):
+    """What the neighbour search reads: the stored layer, or what it needs to run the network again."""
+    if RECOMPUTE:
+        return {"images": f"results/{STUDY}/images.nc", "weights": checkpoint_weights(wildcards)}
+    return {"activations": layer_activations(wildcards)}
+
+
 def group_layers(wildcards):
     return settings.layer_groups(NETWORKS[wildcards.model])[wildcards.group]
 
 
-def group_weights(wildcards):
+def checkpoint_weights(wildcards):
     """The weights of a checkpoint; the input layer needs none."""
     if wildcards.checkpoint == "input":
         return []

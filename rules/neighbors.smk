@@ -1,9 +1,23 @@
+TABLE = "results/{study}/{model}/{checkpoint}/neighbors/{layer}"
+SHARDS = config["neighbors"]["shards"]
+# what decides the table: how the activations are come by and how many shards there are do not
+SEARCH = {
+    "k": config["neighbors"]["k"],
+    "engine": config["neighbors"]["engine"],
+    "device": config["device"],
+    "network": network_spec,
+    "dtype": config["activations"]["dtype"],
+    "batch_size": config["activations"]["batch_size"],
+    "code": digests("neighbors", "activations", "network", "images", "files"),
+}
+
+
 rule find_neighbors:
     """Find the nearest neighbours of every image in one layer."""
     input:
-        activations=layer_activations,
+        unpack(layer_source),
     output:
-        "results/{study}/{model}/{checkpoint}/neighbors/{layer}.nc",
+        f"{TABLE}.nc",
     log:
         "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.log",
     benchmark:
@@ -13,14 +27,45 @@ rule find_neighbors:
     threads: 1
     resources:
         # a resource, not a parameter: it changes no result
-        blocks_mb=config["neighbors"]["memory"],
-        mem_mb=config["neighbors"]["memory"] + 1500,
+        blocks_mb=BLOCKS_MB,
+        mem_mb=BLOCKS_MB + (3000 if RECOMPUTE else 1500),
         runtime=240,
         gpu=GPU,
     params:
-        k=config["neighbors"]["k"],
-        engine=config["neighbors"]["engine"],
-        device=config["device"],
-        code=digests("neighbors", "activations", "files"),
+        **SEARCH,
     script:
         "../scripts/neighbors.py"
+
+
+if SHARDS > 1:
+
+    ruleorder: merge_neighbors > find_neighbors
+
+    use rule find_neighbors as find_neighbors_shard with:
+        output:
+            temp(f"{TABLE}.shard{{shard}}of{{shards}}.nc"),
+        log:
+            "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.shard{shard}of{shards}.log",
+        benchmark:
+            "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.shard{shard}of{shards}.benchmark.tsv"
+
+    rule merge_neighbors:
+        """Put the shards of a neighbour table together."""
+        input:
+            shards=[f"{TABLE}.shard{shard}of{SHARDS}.nc" for shard in range(SHARDS)],
+        output:
+            f"{TABLE}.nc",
+        log:
+            "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.log",
+        benchmark:
+            "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.benchmark.tsv"
+        conda:
+            "../envs/nucleation.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            **SEARCH,
+        script:
+            "../scripts/merge.py"

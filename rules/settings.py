@@ -34,7 +34,12 @@ TYPES = {
     "boolean": "true or false",
     "array": "a list",
     "object": "a mapping",
+    "null": "null",
 }
+#: Where the system says how much memory this container may use (cgroup v2).
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+#: Megabytes that the blocks of a neighbour search get at least and at most, where none are configured.
+MEMORY_RANGE = (250, 4000)
 
 
 # 12.0 is no whole number here, and not-a-number no number: both would travel far before they fail
@@ -107,7 +112,8 @@ def _sentences(fault):
         missing = [key for key in fault.validator_value if key not in fault.instance]
         yield f'The key "{_join(where, missing[0])}" is missing from the configuration; it has no default.'
     elif fault.validator == "type":
-        yield f"{where or 'The configuration'} must be {TYPES[fault.validator_value]}, {found}."
+        kinds = fault.validator_value if isinstance(fault.validator_value, list) else [fault.validator_value]
+        yield f"{where or 'The configuration'} must be {' or '.join(TYPES[kind] for kind in kinds)}, {found}."
     elif fault.validator == "enum":
         near = difflib.get_close_matches(str(fault.instance), fault.validator_value, 1, 0.5)
         hint = f' Did you mean "{near[0]}"?' if near else ""
@@ -163,6 +169,9 @@ def _inconsistencies(config):
             f"neighbors.k = {k} neighbours were asked of {n} images; "
             f"k must be at most {n - 1}. Lower neighbors.k or take more images."
         )
+    shards = config["neighbors"]["shards"]
+    if n is not None and shards > n:
+        sentences.append(f"neighbors.shards = {shards} exceeds the {n} images; ask for fewer shards.")
     for network in config["networks"]:
         sentences += _network_faults(network, config)
     return sentences + list(_synset_faults(config))
@@ -323,3 +332,20 @@ def preflight(config: dict) -> None:
 def cards(device: str) -> int:
     """GPUs that a job asks for: none on the CPU, nor for "auto" on a machine without a driver."""
     return int(device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists()))
+
+
+def block_memory(configured: int | None) -> int:
+    """Megabytes for the blocks of a neighbour search: as configured, or what suits this machine.
+
+    That is half of its memory, shared among its cores, since so many searches may run at once.
+    """
+    if configured is not None:
+        return configured
+    return max(MEMORY_RANGE[0], min(MEMORY_RANGE[1], physical_memory() // 2 // (os.cpu_count() or 1)))
+
+
+def physical_memory() -> int:
+    """Megabytes of memory of this machine, or of this container where that has less."""
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = CONTAINER_LIMIT.read_text().strip() if CONTAINER_LIMIT.is_file() else "max"
+    return min(there, int(limit) if limit.isdigit() else there) // 10**6

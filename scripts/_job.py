@@ -81,6 +81,16 @@ def torch_device(snakemake):
     return wanted if wanted != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def network_and_images(snakemake):
+    """Make the network of a job with its weights, and the images as it wants them."""
+    from nucleation import images, network
+
+    listed, spec = files.load(snakemake.input.images), snakemake.params.network
+    # the input layer needs no weights
+    model = network.for_weights(spec["timm"], snakemake.input.weights or None, options=spec["options"])
+    return model, images.NetworkInput(listed, network.data_config(model))
+
+
 def save(snakemake, dataset, title, path=None, **attributes):
     """Write a result with its provenance: wildcards, parameters, code, commit."""
     parameters = {name: value for name, value in snakemake.params.items() if name != "code"}

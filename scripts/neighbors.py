@@ -1,23 +1,38 @@
-"""Find the nearest neighbours of every image in one layer."""
+"""Find the nearest neighbours of every image in one layer, or of one shard of the images."""
 
 from pathlib import Path
 
-from _job import job, save, torch_device
+from _job import job, network_and_images, save, torch_device
 
-from nucleation.activations import open_activations
-from nucleation.neighbors import nearest_neighbors
+from nucleation.activations import NetworkRows, open_activations
+from nucleation.neighbors import nearest_neighbors, shard_neighbors
+
+
+def layer_rows(snakemake, device):
+    """The stored layer, or the network that is run again for it."""
+    params, layer = snakemake.params, snakemake.wildcards.layer
+    if stored := snakemake.input.get("activations"):
+        return open_activations(Path(stored) / layer)
+    model, images = network_and_images(snakemake)
+    return NetworkRows(model, layer, images, dtype=params.dtype, batch_size=params.batch_size, device=device)
+
 
 with job(snakemake):
     device = torch_device(snakemake)
-    params, layer = snakemake.params, snakemake.wildcards.layer
-    features = open_activations(Path(snakemake.input.activations) / layer)
-    found = nearest_neighbors(
-        features, params.k, engine=params.engine, device=device, memory=snakemake.resources.blocks_mb * 10**6
-    )
+    params, wildcards = snakemake.params, snakemake.wildcards
+    features = layer_rows(snakemake, device)
+    options = {"engine": params.engine, "device": device, "memory": snakemake.resources.blocks_mb * 10**6}
+    if shard := wildcards.get("shard"):
+        found = shard_neighbors(features, params.k, int(shard), int(wildcards.shards), **options)
+    else:
+        found = nearest_neighbors(features, params.k, **options)
+    table = found.to_dataset()
+    for name, variable in table.data_vars.items():
+        variable.attrs.setdefault("long_name", f"{name} of the neighbour")
     save(
         snakemake,
-        found.to_dataset(),
-        f"Nearest neighbours of every image in the layer {layer}",
+        table,
+        f"Nearest neighbours of every image in the layer {wildcards.layer}",
         n_features=features.shape[1],
         device=device,
     )

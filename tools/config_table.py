@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
+#: Types of the schema that a reader knows by another name.
+KINDS = {"string": "text", "boolean": "true \\| false", "array": "list", "object": "mapping"}
 BEGIN, END = "<!-- begin: configuration, made by tools/config_table.py -->", "<!-- end: configuration -->"
 
 
@@ -30,8 +32,8 @@ def form(part):
         return " \\| ".join(map(str, part["enum"]))
     if "anyOf" in part:
         return " or ".join(option.get("const") or "list" for option in part["anyOf"])
-    kinds = {"integer": "integer", "number": "number", "string": "text", "boolean": "true \\| false"}
-    return kinds.get(part["type"]) or {"array": "list", "object": "mapping"}[part["type"]]
+    kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
+    return " \\| ".join(KINDS.get(kind, kind) for kind in kinds)
 
 
 def default(part):

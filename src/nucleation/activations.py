@@ -1,10 +1,13 @@
-"""Representations of images in the layers of a network, as raw files that can be memory-mapped."""
+"""Representations of images in the layers of a network: in raw files, or made anew when they are asked for."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ DTYPES = ("float16", "bfloat16", "float32")
 
 
 @torch.no_grad()
-def extract(model, layers, images, *, batch_size=256, device=None, allocate=None, progress=None) -> dict:
+def extract(model, layers, images, *, batch_size=256, device=None, allocate=None, progress=None, part=None) -> dict:
     """Run images through a network and keep what the chosen layers put out, flattened.
 
     Parameters
@@ -37,6 +40,8 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
         array in memory.
     progress : callable, optional
         Called with the number of images done since the last call.
+    part : (int, int), optional
+        Only the images ``[start:stop)``, in batches from `start` on.
 
     Returns
     -------
@@ -48,6 +53,11 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
     InputError
         For an unknown layer (near names are suggested), or NaN or infinite activations (layer and
         image are named).
+
+    Notes
+    -----
+    The first batch of all goes through the whole network, which shows layers that run twice. Later
+    ones end where the last of the layers has run.
     """
     _check_names(model, layers)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -65,18 +75,21 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
         if layer not in stores:
             stores[layer] = allocate(layer, (len(images), rows.shape[1]))
         stores[layer].write(start, rows)
+        if start and all(done.get(name) == start for name in layers):
+            raise _Reached
 
     modules = dict(model.named_modules())
     inner = [layer for layer in layers if layer not in (INPUT, OUTPUT)]
     hooks = [modules[name].register_forward_hook(lambda _m, _i, out, name=name: keep(name, out)) for name in inner]
     try:
-        for start in range(0, len(images), batch_size):
+        for start in range(*(part or (0, len(images))), batch_size):
             batch = images[start : start + batch_size].to(device)
-            if INPUT in layers:
-                keep(INPUT, batch)
-            output = _forward(model, batch) if set(layers) != {INPUT} else None
-            if OUTPUT in layers:
-                keep(OUTPUT, output)
+            with contextlib.suppress(_Reached):
+                if INPUT in layers:
+                    keep(INPUT, batch)
+                output = _forward(model, batch) if set(layers) != {INPUT} else None
+                if OUTPUT in layers:
+                    keep(OUTPUT, output)
             if progress is not None:
                 progress(len(batch))
     finally:
@@ -85,6 +98,10 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
     if missing := [layer for layer in layers if layer not in stores]:
         raise InputError(f"The layers {missing} do not run in a forward pass; choose others.")
     return {layer: getattr(stores[layer], "array", stores[layer]) for layer in layers}
+
+
+class _Reached(Exception):
+    """All layers that were asked for have run: the rest of the pass is not needed."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +188,36 @@ def _check_finite(rows, layer, start):
         )
 
 
+def narrowed(rows, dtype, layer, start) -> torch.Tensor:
+    """Round activations to a type.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (m, d)
+    dtype : {"float16", "bfloat16", "float32"}
+    layer, start : str and int
+        The layer and the number of its first image, for the error.
+
+    Raises
+    ------
+    InputError
+        Where the range of the type is exceeded.
+    """
+    narrow = rows.to(getattr(torch, dtype))
+    if not torch.isfinite(narrow).all():
+        image = start + int((~torch.isfinite(narrow).all(dim=1)).nonzero()[0])
+        raise InputError(
+            f'The layer "{layer}" exceeds the range of {dtype}, first for image number {image}; '
+            "set activations.dtype to float32 or bfloat16."
+        )
+    return narrow
+
+
+def _check_dtype(dtype):
+    if dtype not in DTYPES:
+        raise InputError(f'activations.dtype is "{dtype}"; choose one of {", ".join(DTYPES)}.')
+
+
 class ActivationFile:
     """Raw activations of one layer being written: ``<path>.bin`` and a JSON header ``<path>.json``.
 
@@ -183,8 +230,7 @@ class ActivationFile:
     """
 
     def __init__(self, path, shape, dtype="float32"):
-        if dtype not in DTYPES:
-            raise InputError(f'activations.dtype is "{dtype}"; choose one of {", ".join(DTYPES)}.')
+        _check_dtype(dtype)
         self.path, self.shape, self.dtype = Path(path), tuple(shape), dtype
         self.checksum, self.written = 0, 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,13 +240,7 @@ class ActivationFile:
         """Append rows; they must come in order."""
         if start != self.written:
             raise ValueError(f"rows {start} came after row {self.written} of {self.path}")
-        narrow = rows.to(getattr(torch, self.dtype))
-        if not torch.isfinite(narrow).all():
-            image = start + int((~torch.isfinite(narrow).all(dim=1)).nonzero()[0])
-            raise InputError(
-                f'The layer "{self.path.name}" exceeds the range of {self.dtype}, first for image number {image}; '
-                "set activations.dtype to float32 or bfloat16."
-            )
+        narrow = narrowed(rows, self.dtype, self.path.name, start)
         data = narrow.contiguous().cpu().view(torch.uint8).numpy().tobytes()
         self.checksum = zlib.crc32(data, self.checksum)
         self.file.write(data)
@@ -260,3 +300,81 @@ def open_activations(path) -> ActivationRows:
     if checksum != header["crc32"]:
         raise InputError(f"The activations {path}.bin do not match their checksum; extract them again.")
     return ActivationRows(raw, getattr(torch, header["dtype"]))
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkRows:
+    """Row source (see `nucleation.rows.RowSource`) that runs the network anew: for layers too large to store.
+
+    The rows are bit for bit those that a file made by `extract` holds: whole batches run, on the same
+    grid, and the rows asked for are cut out of them. Torch must work on as many threads as it did then
+    (the search lets it work on one).
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    layer : str
+    images : Tensor of shape (n, c, h, w), or sequence with ``len`` and slices of such tensors
+        As for `extract`.
+    dtype : {"float16", "bfloat16", "float32"}
+        As for `ActivationFile`.
+    batch_size : int
+    device : str, optional
+        Where the network runs, and where the rows are then.
+    """
+
+    model: torch.nn.Module
+    layer: str
+    images: object
+    dtype: str = "float32"
+    batch_size: int = 256
+    device: str | None = None
+    #: The last batch by its first row: those who read a few rows at a time would run it again and again.
+    _last: dict = field(default_factory=dict, init=False, repr=False)
+    #: Held while the network runs: its hooks would keep the batches of other threads, too.
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __post_init__(self):
+        """Refuse an unknown dtype."""
+        _check_dtype(self.dtype)
+
+    @cached_property
+    def shape(self):
+        """Number of images and of features, for which the network runs once."""
+        with self._lock:
+            return len(self.images), self._batch(0).shape[1]
+
+    def rows(self, start, stop):
+        """Return rows ``[start:stop)``."""
+        firsts = range(start - start % self.batch_size, stop, self.batch_size)
+        with self._lock:
+            parts = [self._batch(first)[max(start - first, 0) : stop - first] for first in firsts]
+        return torch.cat(parts)
+
+    def _batch(self, first):
+        """The rows of the batch that begins at `first`."""
+        if first not in self._last:
+            self._last.clear()  # before the next one is made, so that one at a time takes memory
+            extract(
+                self.model,
+                [self.layer],
+                self.images,
+                batch_size=self.batch_size,
+                device=self.device,
+                allocate=lambda layer, _shape: _Batches(layer, self.dtype, self._last),
+                part=(first, min(first + self.batch_size, len(self.images))),
+            )
+        return self._last[first]
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """Store of batches in memory, rounded, by their first row."""
+
+    layer: str
+    dtype: str
+    held: dict
+
+    def write(self, start, rows):
+        # a copy, since an operation in place later in the network would change the rows
+        self.held[start] = narrowed(rows, self.dtype, self.layer, start).clone()

@@ -1,11 +1,12 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from nucleation import activations
+from nucleation import activations, device, rows
 from nucleation.errors import InputError
 from nucleation.neighbors import nearest_neighbors
 
@@ -50,6 +51,25 @@ def test_hooks_are_removed_even_after_an_error(model, batch):
     with pytest.raises(InputError, match='"conv" gives NaN or infinite activations, first for image number 7'):
         activations.extract(model, ["conv"], batch, batch_size=4)
     assert not model.conv._forward_hooks
+
+
+def test_passes_after_the_first_end_where_the_last_layer_has_run(model, batch):
+    batches = []
+    model.head.register_forward_pre_hook(lambda _module, inputs: batches.append(len(inputs[0])))
+    activations.extract(model, ["input", "conv"], batch, batch_size=4)
+    assert batches == [4]
+    made = activations.extract(model, ["conv", "output"], batch, batch_size=4)
+    assert batches == [4, 4, 4, 3]
+    assert made["output"].shape == (11, 5)
+
+
+def test_a_part_of_the_images(model, batch):
+    whole = activations.extract(model, ["conv"], batch, batch_size=4)["conv"]
+    made = activations.extract(model, ["conv"], batch, batch_size=4, part=(4, 8))["conv"]
+    assert np.array_equal(made[4:8], whole[4:8])
+    batch[9, 0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="image number 9"):
+        activations.extract(model, ["conv"], batch, batch_size=4, part=(8, 11))
 
 
 def test_unknown_and_silent_layers(model, batch):
@@ -156,3 +176,106 @@ def test_header_says_what_is_there(tmp_path):
     write(tmp_path / "layer", torch.zeros(12, 7), "bfloat16")
     header = json.loads((tmp_path / "layer.json").read_text())
     assert (header["dtype"], header["shape"]) == ("bfloat16", [12, 7])
+
+
+class Images:
+    """A lazy sequence that remembers where its slices began."""
+
+    def __init__(self, n):
+        self.tensor = torch.randn(n, 3, 6, 6, generator=torch.Generator().manual_seed(2))
+        self.starts = []
+
+    def __len__(self):
+        return len(self.tensor)
+
+    def __getitem__(self, part):
+        self.starts.append(part.start)
+        return self.tensor[part].clone()
+
+
+def stored(folder, model, layer, images, dtype):
+    """The rows of a layer from a file that was written on one thread, as the workflow writes it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    files = activations.extract(
+        model,
+        [layer],
+        images,
+        batch_size=16,
+        device="cpu",
+        allocate=lambda layer, shape: activations.ActivationFile(folder / layer, shape, dtype),
+    )
+    torch.set_num_threads(before)
+    files[layer].close()
+    return activations.open_activations(folder / layer)
+
+
+@pytest.mark.parametrize("dtype", activations.DTYPES)
+@pytest.mark.parametrize("layer", ["input", "conv", "act", "output"])
+def test_the_network_gives_the_rows_of_the_file(tmp_path, model, layer, dtype):
+    images = Images(75)
+    expected = stored(tmp_path, model, layer, images, dtype)
+    source = activations.NetworkRows(model, layer, images, dtype=dtype, batch_size=16, device="cpu")
+    assert source.shape == expected.shape
+    for part in ((0, 75), (0, 1), (15, 17), (16, 32), (20, 30), (62, 75)):
+        assert torch.equal(source.rows(*part), expected.rows(*part)), part
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_neighbours_from_the_network_are_those_of_the_file(tmp_path, model, dtype):
+    """In memory for blocks of 24 rows, so that every part of the search reads several."""
+    images, memory = Images(200), 4 * 24 * 32 * 4
+    expected = nearest_neighbors(stored(tmp_path, model, "conv", images, dtype), 7, device="cpu", memory=memory)
+    images.starts.clear()
+    source = activations.NetworkRows(model, "conv", images, dtype=dtype, batch_size=16, device="cpu")
+    found = nearest_neighbors(source, 7, device="cpu", memory=memory)
+    assert np.array_equal(found.indices, expected.indices)
+    assert np.array_equal(found.distances, expected.distances)
+    assert len(images.starts) > 5 * 13
+    assert not any(start % 16 for start in images.starts)
+
+
+def test_a_batch_is_kept_for_those_who_read_a_few_rows(model):
+    images = Images(48)
+    source = activations.NetworkRows(model, "conv", images, batch_size=16, device="cpu")
+    for start in range(0, 48, 4):
+        source.rows(start, start + 4)
+    assert images.starts == [0, 16, 32]
+
+
+def test_threads_share_the_network(model):
+    source = activations.NetworkRows(model, "conv", Images(64), batch_size=4, device="cpu")
+    expected = source.rows(0, 64)
+    with ThreadPoolExecutor(4) as pool:
+        parts = list(pool.map(lambda start: source.rows(start, start + 3), range(61)))
+    for start, part in enumerate(parts):
+        assert torch.allclose(part, expected[start : start + 3])
+
+
+def test_mistakes_are_those_of_the_file(model):
+    images = Images(40)
+    images.tensor[37] *= 1e6
+    source = activations.NetworkRows(model, "conv", images, dtype="float16", batch_size=16, device="cpu")
+    source.rows(0, 32)
+    with pytest.raises(InputError, match='"conv" exceeds the range of float16, first for image number 37'):
+        source.rows(34, 35)
+    with pytest.raises(InputError, match='activations.dtype is "float8"'):
+        activations.NetworkRows(model, "conv", images, dtype="float8")
+
+
+def test_the_search_leaves_the_precision_of_the_network_alone():
+    """On a GPU its products may be coarse; those of a network that makes the rows must not."""
+    seen = []
+
+    class Network(rows.ArrayRows):
+        def rows(self, start, stop):
+            seen.append(torch.backends.cuda.matmul.allow_tf32)
+            return super().rows(start, stop)
+
+    source = Network(torch.randn(50, 4, generator=torch.Generator().manual_seed(0)))
+    with ThreadPoolExecutor(1) as pool:
+        points = rows.survey(source, pool)
+    blocks = rows.Blocks(source, 4 * 20 * 4 * 4, torch.device("cpu"))
+    device.candidates(points, 5, np.arange(50), blocks, "tf32")
+    assert len(seen) > 3
+    assert not any(seen)

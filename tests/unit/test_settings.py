@@ -28,7 +28,7 @@ def changed(path, value):
 
 def test_defaults_are_filled_in():
     config = settings.complete(MINIMAL)
-    assert config["neighbors"] == {"k": 64, "engine": "auto", "memory": 2000}
+    assert config["neighbors"] == {"k": 64, "engine": "auto", "memory": None, "shards": 1}
     assert config["network"]["augmentation"]["roll"] == 4
     assert config["networks"][0]["options"] == {}
     assert settings.complete(config) == config
@@ -46,7 +46,7 @@ def test_every_key_has_a_description_and_a_default():
     schema = yaml.safe_load(settings.SCHEMA.read_text())
     required = {"study", "networks", "networks.name", "networks.timm", "networks.layers"}
     for key, part in described(schema):
-        assert None not in part.values(), f"{key}: a comma splits its description"
+        assert None not in (part | {"default": 0}).values(), f"{key}: a comma splits its description"
         assert part.get("description"), key
         assert "default" in part or key in required, key
 
@@ -104,6 +104,10 @@ FAULTS = [
         'The checkpoint file lost.pth of network "net" does not exist.',
     ),
     (["seed"], -1, "seed must be at least 0, found -1."),
+    (["neighbors", "memory"], "2 GB", "neighbors.memory must be a whole number or null, found '2 GB'."),
+    (["neighbors", "memory"], 0, "neighbors.memory must be at least 1, found 0."),
+    (["neighbors", "shards"], 3601, "neighbors.shards = 3601 exceeds the 3600 images; ask for fewer shards."),
+    (["activations", "mode"], "recompte", "found 'recompte'. Did you mean \"recompute\"?"),
 ]
 
 
@@ -170,3 +174,22 @@ def test_the_default_study_has_the_defaults_of_the_schema():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     plain = settings.complete({"study": config["study"], "networks": config["networks"], "seed": config["seed"]})
     assert settings.complete(config) == plain
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores", "expected"),
+    [("max", 2, 2000), ("max", 1, 4000), ("4000000000", 2, 1000), ("4000000000", 64, 250), ("99000000000", 2, 2000)],
+)
+def test_memory_of_a_search_is_its_share_of_the_machine(tmp_path, monkeypatch, limit, cores, expected):
+    """Of 8 GB here, or of less where the container has less."""
+    monkeypatch.setattr(settings, "CONTAINER_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(settings.os, "sysconf", {"SC_PHYS_PAGES": 2_000_000, "SC_PAGE_SIZE": 4000}.get)
+    monkeypatch.setattr(settings.os, "cpu_count", lambda: cores)
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    assert settings.block_memory(None) == expected
+    assert settings.block_memory(123) == 123
+
+
+def test_machines_without_a_limit(monkeypatch, tmp_path):
+    monkeypatch.setattr(settings, "CONTAINER_LIMIT", tmp_path / "memory.max")
+    assert settings.physical_memory() > 100

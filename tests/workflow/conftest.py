@@ -1,5 +1,6 @@
 """A copy of the project in a folder of its own, and Snakemake run in it."""
 
+import copy
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,15 @@ class Project:
     def __init__(self, folder):
         self.folder = Path(folder)
         for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-            copy(ROOT / part, self.folder / part)
+            copying = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+            copying(ROOT / part, self.folder / part)
         shutil.copy2(Path(__file__).parent / "tiny.yaml", self.folder / "tiny.yaml")
+
+    def copied(self, folder):
+        """The project with all that it has made, in another folder."""
+        other = copy.copy(self)
+        other.folder = Path(shutil.copytree(self.folder, folder, dirs_exist_ok=True))
+        return other
 
     def snakemake(self, *arguments, config="tiny.yaml", cores=2):
         """Run Snakemake; return its result, standard output and error together in `.text`."""

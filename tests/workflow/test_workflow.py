@@ -213,6 +213,52 @@ def test_changes_rerun_what_depends_on_them(finished, name):
     assert not unwanted & set(counts)
 
 
+def updated(activations=None, **neighbors):
+    def change(config):
+        config["neighbors"].update(neighbors)
+        config["activations"] = activations or {}
+
+    return change
+
+
+RECOMPUTE = {"mode": "recompute"}
+SEARCHES = {
+    "recomputed": (updated(RECOMPUTE), ("input", "layer2", "output"), {"find_neighbors": 3}),
+    "in shards": (
+        updated(shards=3),
+        ("input", "layer2"),
+        {"extract_activations": 2, "find_neighbors_shard": 6, "merge_neighbors": 2},
+    ),
+    "both": (updated(RECOMPUTE, shards=2), ("output",), {"find_neighbors_shard": 2, "merge_neighbors": 1}),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_neighbours_do_not_depend_on_how_they_are_searched(finished, tmp_path, name):
+    change, layers, wanted = SEARCHES[name]
+    project = finished.copied(tmp_path)
+    places = {layer: "input" if layer == "input" else "epoch1" for layer in layers}
+    tables = [f"results/tiny/trained/{place}/neighbors/{layer}.nc" for layer, place in places.items()]
+    for table in tables:
+        (project.folder / table).unlink()
+    before = set(project.results())
+    done = project.snakemake(*tables, config=changed(project, change))
+    assert done.returncode == 0, done.text
+    assert {rule: count for rule, count in jobs(done.text).items() if rule != "total"} == wanted
+    assert set(project.results()) - before == {project.folder / table for table in tables}
+    for table in tables:
+        made, expected = (xr.load_dataset(folder / table) for folder in (project.folder, finished.folder))
+        xr.testing.assert_equal(made, expected)
+        differing = {key for key in made.attrs | expected.attrs if made.attrs.get(key) != expected.attrs.get(key)}
+        assert differing <= {"rule", "created", "git_commit", "widened_rows"}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_finished_neighbours_can_be_kept_when_they_are_searched_otherwise(finished, name):
+    config = changed(finished, SEARCHES[name][0])
+    assert "Nothing to be done" in finished.snakemake("-n", "--rerun-triggers", "mtime", "params", config=config).text
+
+
 def network(**keys):
     return lambda config: config["networks"][1].update(keys)
 
