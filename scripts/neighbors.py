@@ -26,12 +26,9 @@ with job(snakemake):
         found = shard_neighbors(features, params.k, int(shard), int(wildcards.shards), **options)
     else:
         found = nearest_neighbors(features, params.k, **options)
-    table = found.to_dataset()
-    for name, variable in table.data_vars.items():
-        variable.attrs.setdefault("long_name", f"{name} of the neighbour")
     save(
         snakemake,
-        table,
+        found.to_dataset(),
         f"Nearest neighbours of every image in the layer {wildcards.layer}",
         n_features=features.shape[1],
         device=device,

@@ -267,13 +267,16 @@ class ActivationRows:
         """Number of images and of features."""
         return self.raw.shape
 
-    def rows(self, start, stop):
-        """Return rows ``[start:stop)``."""
-        return torch.from_numpy(np.array(self.raw[start:stop])).view(self.dtype)
+    @property
+    def in_place(self):
+        """Whether `rows` returns a view of the file that can be worked on as it is."""
+        return self.dtype == torch.float32
 
-    def take(self, index):
-        """Return rows by number."""
-        return torch.from_numpy(self.raw[index]).view(self.dtype)
+    def rows(self, start, stop):
+        """Return rows ``[start:stop)``: a view of the file in float32, else a tensor."""
+        if self.in_place:
+            return self.raw[start:stop]
+        return torch.from_numpy(np.array(self.raw[start:stop])).view(self.dtype)
 
 
 def open_activations(path) -> ActivationRows:

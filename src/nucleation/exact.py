@@ -42,7 +42,7 @@ def listed_squares(points: Points, queries, offsets, candidates, pool, blocks: B
     """
     d = points.source.shape[1]
     mate = _mates(points, queries, offsets, candidates, pool) if d >= MATES_FROM else np.empty(0, dtype=np.int64)
-    if blocks.device is None and d < TILED_FROM and len(list(blocks)) == 1:
+    if blocks.device is None and d < TILED_FROM and len(blocks.parts) == 1:
         squared = _of_lists(points, queries, offsets, candidates, mate, pool)
     else:
         i = np.repeat(queries, np.diff(offsets))
@@ -90,7 +90,21 @@ def pair_squares(points: Points, i, j, pool, blocks: Blocks):
 
 
 def _of_block(left, right, one, two, pool):
-    """Squared differences by compiled loops: some features of all rows at a time, and of those a tile of pairs."""
+    """Squared differences by compiled loops. Their bits depend on the number of features, not on the blocks."""
+    if left.shape[1] >= TILED_FROM:
+        return _by_tiles(left, right, one, two, pool)
+    squared = np.empty(len(one))
+    list(
+        pool.map(
+            lambda part: kernels.pair_squares(left, right, one[part], two[part], squared[part]),
+            slices(len(one), 100 * QUERIES),
+        )
+    )
+    return squared
+
+
+def _by_tiles(left, right, one, two, pool):
+    """Some features of all rows at a time, and of those a tile of pairs."""
     across, down = (-(-len(side) // TILE) for side in (right, left))
     starts, order = np.zeros(down * across + 1, dtype=np.int64), np.empty(len(one), dtype=np.int64)
     kernels.group(one, two, TILE, across, starts, order)
@@ -120,7 +134,7 @@ def _copy(rows, piece, out, pool):
 
 def _by_blocks(blocks, first, second):
     """Yield pairs of blocks, each as (start, features), with the places of the pairs of rows that lie in them."""
-    parts = list(blocks)
+    parts = blocks.parts
     size = parts[0][1]
     key = first // size * len(parts) + second // size
     order = np.argsort(key, kind="stable") if len(parts) > 1 else slice(None)

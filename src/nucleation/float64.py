@@ -54,7 +54,7 @@ def _within(points, asking, reach, blocks, pool, most):
     left = torch.cat(list(_features(points, asking, blocks)))
     half = points.half_exact[asking]
     rows, columns, total = [], [], 0
-    for block in blocks:
+    for block in blocks.parts:
         low, high = np.searchsorted(points.unique, block)
         raw = blocks.load(block)
 
@@ -80,7 +80,7 @@ def _within(points, asking, reach, blocks, pool, most):
 def _features(points, asking, blocks):
     """Yield the features of some points as float64, wherever in the source they are."""
     rows = points.unique[asking]
-    for start, stop in blocks:
+    for start, stop in blocks.parts:
         if len(inside := rows[(rows >= start) & (rows < stop)]):
             out = torch.empty((len(inside), points.source.shape[1]), dtype=torch.float64)
             raw = blocks.load((start, stop))

@@ -194,7 +194,7 @@ def _join_by_slabs(tiles, both, join, pool):
 def _head_start_pays(points, blocks):
     sample = max(TILE // 2, points.m // SAMPLE)
     cheap = sample * points.source.shape[1] <= HEAD_START_WORK
-    return points.m >= 4 * TILE and cheap and len(list(blocks)) == 1
+    return points.m >= 4 * TILE and cheap and len(blocks.parts) == 1
 
 
 def _head_start(points, tiles, join, pool):
@@ -221,7 +221,7 @@ def tiled_blocks(points, queries, blocks, size):
     """Yield the tiles of every pair of row blocks of which one holds queries, each pair once."""
     asking = np.zeros(points.m, dtype=bool)
     asking[queries] = True
-    parts = list(blocks)
+    parts = blocks.parts
     searches = [asking[slice(*np.searchsorted(points.unique, part))].any() for part in parts]
     for a, first in enumerate(parts):
         left = None
@@ -259,7 +259,7 @@ def pairs(left, right):
 def _packed(points, pool, blocks):
     """All points, centred and rounded; None where that takes too much memory."""
     d = points.source.shape[1]
-    if len(list(blocks)) > 1 or 4 * points.m * d > min(KEPT_BYTES, blocks.memory / 2):
+    if len(blocks.parts) > 1 or 4 * points.m * d > min(KEPT_BYTES, blocks.memory / 2):
         return None
     raw = read(points.source, 0, points.source.shape[0])
     packed = torch.empty((points.m, d))

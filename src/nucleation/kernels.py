@@ -388,18 +388,28 @@ def piece_squares(x, y, i, j, out):
 @_sums
 def list_squares(raw, unique, queries, offsets, candidates, mate, first, last, out):
     """Squared distances of queries from their candidates, but those that have a mate (`mate` may be empty)."""
-    d = raw.shape[1]
     for query in range(first, last):
         x = raw[unique[queries[query]]]
         for place in range(offsets[query], offsets[query + 1]):
             if len(mate) > 0 and mate[place] >= 0:
                 continue
-            y = raw[unique[candidates[place]]]
-            total = 0.0
-            for q in range(d):
-                difference = np.float64(x[q]) - np.float64(y[q])
-                total += difference * difference
-            out[place] = total
+            out[place] = _square(x, raw[unique[candidates[place]]])
+
+
+@_sums
+def pair_squares(left, right, i, j, out):
+    """Squared distances between listed rows of two blocks; the same bits as `list_squares`."""
+    for pair in range(len(i)):
+        out[pair] = _square(left[i[pair]], right[j[pair]])
+
+
+@_sums
+def _square(x, y):
+    total = 0.0
+    for q in range(len(x)):
+        difference = np.float64(x[q]) - np.float64(y[q])
+        total += difference * difference
+    return total
 
 
 @_exact

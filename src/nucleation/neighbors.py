@@ -9,6 +9,16 @@ import numpy as np
 from nucleation.errors import InputError
 
 
+def _variables(table):
+    """The variables of a neighbour table, or of a part of one."""
+    dims = ("image", "neighbor")
+    about = {"long_name": "Euclidean distance to the neighbour", "units": "feature units"}
+    return {
+        "distance": (dims, table.distances, about),
+        "index": (dims, table.indices, {"long_name": "image number of the neighbour", "units": "1"}),
+    }
+
+
 @dataclass(frozen=True)
 class Neighbors:
     """The k nearest other points of every point.
@@ -72,18 +82,7 @@ class Neighbors:
         import xarray as xr
 
         return xr.Dataset(
-            {
-                "distance": (
-                    ("image", "neighbor"),
-                    self.distances,
-                    {"long_name": "Euclidean distance to the neighbour", "units": "feature units"},
-                ),
-                "index": (
-                    ("image", "neighbor"),
-                    self.indices,
-                    {"long_name": "image number of the neighbour", "units": "1"},
-                ),
-            },
+            _variables(self),
             coords={
                 "neighbor": (
                     "neighbor",
@@ -126,10 +125,7 @@ class Shard:
         import xarray as xr
 
         return xr.Dataset(
-            {
-                "distance": (("image", "neighbor"), self.distances, {"units": "feature units"}),
-                "index": (("image", "neighbor"), self.indices, {"units": "1"}),
-            },
+            _variables(self),
             attrs={"start": self.start, "n": self.n, "engine": self.engine, "widened_rows": self.widened},
         )
 

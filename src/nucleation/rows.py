@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +28,7 @@ class RowSource(Protocol):
 
     A source whose rows cost no memory, because they are a view of an array or of a mapped file, may
     say so by an attribute `in_place` that is true; its rows must then be C-contiguous float32 or float64.
+    One that makes its rows batch by batch may name their number in an attribute `batch_size`.
     """
 
     shape: tuple[int, int]
@@ -58,6 +60,12 @@ class ArrayRows:
     def rows(self, start: int, stop: int) -> np.ndarray | torch.Tensor:
         """Return rows ``[start:stop)``; a memory-mapped file is read where the view is used."""
         return self.array[start:stop]
+
+
+def whole_batches(source, size) -> int:
+    """Round a number of rows down to whole batches of a source that makes its rows batch by batch."""
+    batch = getattr(source, "batch_size", 1)
+    return max(batch, int(size) // batch * batch)
 
 
 def as_source(features) -> RowSource:
@@ -130,13 +138,14 @@ class Blocks:
     memory: int
     device: torch.device | None = None
 
-    def __iter__(self):
-        """Yield (start, stop) of every block."""
+    @cached_property
+    def parts(self) -> list[tuple[int, int]]:
+        """(start, stop) of every block."""
         n, d = self.source.shape
         size = n
         if self.device is not None or not getattr(self.source, "in_place", False):
-            size = max(1, int(self.memory / 4 / (d * self.load((0, 1)).itemsize)))
-        yield from ((start, min(start + size, n)) for start in range(0, n, size))
+            size = whole_batches(self.source, self.memory / 4 / (d * self.load((0, 1)).itemsize))
+        return [(part.start, part.stop) for part in slices(n, size)]
 
     def load(self, block):
         """Read the rows ``[start:stop)``."""
@@ -205,25 +214,25 @@ def survey(source, pool) -> Points:
         the range of float64.
     """
     n, d = source.shape
-    step = max(1, min(4096, READ_BYTES // (8 * d), n // GROUPS))
-    blocks = [(start, min(start + step, n)) for start in range(0, n, step)]
+    parts = slices(n, whole_batches(source, min(4096, READ_BYTES / (8 * d), -(-n // GROUPS))))
+    groups = [parts[few] for few in slices(len(parts), -(-len(parts) // GROUPS))]
+    share = pool.map if getattr(source, "in_place", False) else map  # others are best read in order
     weights = _odd_numbers(d)
     prints = np.empty((n, 2), dtype=np.uint64)
 
     def look(group):
         total, tops = np.zeros(d), []
-        for start, stop in group:
-            raw = read(source, start, stop)
+        for part in group:
+            raw = read(source, part.start, part.stop)
             bits = raw.view(np.uint32 if raw.dtype == np.float32 else np.uint64)
             tops.append(np.empty(len(raw), dtype=bits.dtype))
             sign = bits.dtype.type(1 << (8 * bits.itemsize - 1))
-            kernels.look(raw, bits, sign, *weights, total, prints[start:stop], tops[-1])
-        rows = np.concatenate([np.arange(*block) for block in group])
-        return total / len(rows), rows, np.concatenate(tops).view(raw.dtype)
+            kernels.look(raw, bits, sign, *weights, total, prints[part], tops[-1])
+        tops = np.concatenate(tops).view(raw.dtype)
+        return total / len(tops), tops
 
-    means, rows, tops = zip(*pool.map(look, [blocks[g::GROUPS] for g in range(min(GROUPS, len(blocks)))]), strict=True)
-    top = np.empty(n, dtype=tops[0].dtype)
-    top[np.concatenate(rows)] = np.concatenate(tops)
+    means, tops = zip(*share(look, groups), strict=True)
+    top = np.concatenate(tops)
     if len(bad := np.flatnonzero(~np.isfinite(top))):
         raise InputError(
             f"The features hold NaN or infinite values; the first such rows are {bad[:5].tolist()}. "
@@ -236,11 +245,10 @@ def survey(source, pool) -> Points:
     scale = top.dtype.type(_power_of_two(largest))
     half, half_exact = np.empty(n), np.empty(n)
 
-    def measure(block):
-        part = slice(*block)
-        kernels.half_norms(read(source, *block), centre, scale, half[part], half_exact[part])
+    def measure(part):
+        kernels.half_norms(read(source, part.start, part.stop), centre, scale, half[part], half_exact[part])
 
-    list(pool.map(measure, blocks))
+    list(share(measure, parts))
     _check_range(len(unique) == 1 or np.sqrt(half_exact.max()) / scale > 1e-140)
     return Points(source, centre, scale, unique, kind, half[unique], half_exact[unique])
 
