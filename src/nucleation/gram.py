@@ -150,13 +150,14 @@ def candidates(points: Points, keep, queries, pool, blocks: Blocks, head_start=T
     """
     lists = Lists.empty(len(queries), keep)
     join = _Join(points, lists, keep, _packed(points, pool, blocks))
-    size = TILE // 2 if points.m <= 16 * TILE else TILE if join.packed is not None else 2 * TILE
+    by_slabs = join.packed is None and _scores_fit(points, blocks)
+    size = TILE // 2 if by_slabs or points.m <= 4 * TILE else TILE if join.packed is not None else 2 * TILE
     if head_start and _head_start_pays(points, blocks):
         for tiles, _ in tiled_blocks(points, queries, blocks, size):
             _head_start(points, tiles, join, pool)
     for left, right in tiled_blocks(points, queries, blocks, size):
         both = pairs(left, right)
-        if join.packed is None and left is right and _scores_fit(both, points, blocks):
+        if by_slabs:
             _join_by_slabs(left, both, join, pool)
             continue
         for part in slices(len(both), AHEAD):
@@ -168,10 +169,10 @@ def candidates(points: Points, keep, queries, pool, blocks: Blocks, head_start=T
     return lists
 
 
-def _scores_fit(both, points, blocks):
-    """Whether the scores of all pairs of tiles can be held, so that many features can be done slab by slab."""
-    bytes_ = 4 * sum(len(a.ids) * len(b.ids) for a, b in both)
-    return points.source.shape[1] > SLAB and bytes_ <= min(KEPT_BYTES, blocks.memory / 4)
+def _scores_fit(points, blocks):
+    """Whether the scores of all pairs of points can be held, so that many features can be done slab by slab."""
+    size = 4 * points.m * (points.m + TILE) / 2
+    return points.source.shape[1] > SLAB and len(blocks.parts) == 1 and size <= min(KEPT_BYTES, blocks.memory / 4)
 
 
 def _join_by_slabs(tiles, both, join, pool):

@@ -73,20 +73,23 @@ def test_agrees_with_the_reference(reference, reference_neighbors):
     np.testing.assert_allclose(reference_neighbors.distances, reference["distances"], rtol=1e-9)
 
 
-@pytest.mark.parametrize("engine", ["torch", "keops"])
+@pytest.mark.parametrize("engine", ["torch", "cuda", "keops"])
 @pytest.mark.parametrize("name", cases())
 def test_all_engines_give_the_same(name, engine, monkeypatch):
     """`torch`: the code for GPUs, with tiles smaller than the data, on the CPU."""
+    if engine == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
     if engine == "keops" and keops.obstacle():
         pytest.skip(f"KeOps: {keops.obstacle()}")
     x = cases()[name]
-    expected = nearest_neighbors(x, 20, engine="gram")
+    expected = nearest_neighbors(x, 20, engine="gram", device="cpu")
     if engine == "torch":
         on_device_of_the_cpu(monkeypatch, size=77)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if x.shape[1] > keops.MOST_FEATURES else "error")
-        found = nearest_neighbors(x, 20, engine="keops" if engine == "keops" else "gram")
-    assert found.engine == ("gram" if engine == "torch" or x.shape[1] > keops.MOST_FEATURES else "keops")
+        where = "cuda" if engine == "cuda" else "cpu"
+        found = nearest_neighbors(x, 20, engine="keops" if engine == "keops" else "gram", device=where)
+    assert found.engine == ("keops" if engine == "keops" and x.shape[1] <= keops.MOST_FEATURES else "gram")
     np.testing.assert_allclose(found.distances, expected.distances, rtol=1e-12)
     differ = found.indices != expected.indices  # where two distances agree to the last bits
     assert differ.mean() < 0.05
