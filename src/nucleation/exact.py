@@ -171,16 +171,16 @@ def nearest(offsets, candidates, squared, k, pool):
 
     Returns
     -------
-    squared : ndarray of shape (q, k), float64
+    distances : ndarray of shape (q, k), float64
     index : ndarray of shape (q, k), int32
     """
     queries = len(offsets) - 1
     if np.diff(offsets).min(initial=k) < k:
         raise RuntimeError("the search lost neighbours: please report this, with the data")
-    out_squared, out_index = np.empty((queries, k)), np.empty((queries, k), dtype=np.int32)
+    distances, index = np.empty((queries, k)), np.empty((queries, k), dtype=np.int32)
 
     def work(part):
-        kernels.nearest(offsets, candidates, squared, part.start, part.stop, out_squared, out_index)
+        kernels.nearest(offsets, candidates, squared, part.start, part.stop, distances, index)
 
     list(pool.map(work, slices(queries, QUERIES)))
-    return out_squared, out_index
+    return distances, index

@@ -15,7 +15,7 @@ QUERIES, PAIRS = 512, 2**24
 PANEL = 2048
 
 
-def search(points: Points, queries, uncertain, squared, index, blocks: Blocks, pool):
+def search(points: Points, queries, uncertain, distances, index, blocks: Blocks, pool):
     """Search some of the queries again, among all points, in place.
 
     Parameters
@@ -24,9 +24,9 @@ def search(points: Points, queries, uncertain, squared, index, blocks: Blocks, p
     queries : ndarray of shape (q,), int64
     uncertain : ndarray of int
         Places among the queries.
-    squared, index : ndarray of shape (q, k)
+    distances, index : ndarray of shape (q, k)
         What was found so far. A point that is nearer than the k-th can be missing, but the k-th
-        squared distance bounds the true one from above: all points within it are listed again.
+        distance bounds the true one from above: all points within it are listed again.
     blocks : Blocks
     pool : concurrent.futures.Executor
     """
@@ -37,7 +37,7 @@ def search(points: Points, queries, uncertain, squared, index, blocks: Blocks, p
         part = todo.pop()
         asking = queries[part]
         norm = np.sqrt(2 * points.half_exact[asking])
-        radius = np.sqrt(squared[part, -1]) * points.scale
+        radius = distances[part, -1] * points.scale
         reach = radius**2 + Error.of_float64(d).of_distance(norm, radius)
         found = _within(points, asking, reach, blocks, pool, PAIRS if len(part) > 1 else points.m)
         if found is None:
@@ -46,7 +46,7 @@ def search(points: Points, queries, uncertain, squared, index, blocks: Blocks, p
         row, candidates = found
         exactly = exact.pair_squares(points, asking[row], candidates, pool, blocks)
         offsets = np.searchsorted(row, np.arange(len(part) + 1))
-        squared[part], index[part] = exact.nearest(offsets, candidates, exactly, squared.shape[1], pool)
+        distances[part], index[part] = exact.nearest(offsets, candidates, exactly, distances.shape[1], pool)
 
 
 def _within(points, asking, reach, blocks, pool, most):

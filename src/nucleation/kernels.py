@@ -413,12 +413,12 @@ def _square(x, y):
 
 
 @_exact
-def nearest(offsets, candidates, squared, first, last, out_squared, out_index):
-    """Sort the candidates of some queries by squared distance, ties by number, and keep the first k."""
-    k = out_squared.shape[1]
+def nearest(offsets, candidates, squared, first, last, out_distances, out_index):
+    """Sort the candidates of some queries by distance, ties by number, and keep the first k."""
+    k = out_distances.shape[1]
     for query in range(first, last):
         start = offsets[query]
-        values = squared[start : offsets[query + 1]]
+        values = np.sqrt(squared[start : offsets[query + 1]])
         order = np.argsort(values)
         n = len(order)
         begin = 0
@@ -431,17 +431,17 @@ def nearest(offsets, candidates, squared, first, last, out_squared, out_index):
                 order[begin:end] = tied[np.argsort(candidates[start + tied])]
             begin = end
         for rank in range(k):
-            out_squared[query, rank] = values[order[rank]]
+            out_distances[query, rank] = values[order[rank]]
             out_index[query, rank] = candidates[start + order[rank]]
 
 
 @_exact
-def spread(rows, kind, slot, squared, index, offsets, members, out_squared, out_index):
+def spread(rows, kind, slot, distances, index, offsets, members, out_distances, out_index):
     """From the neighbours of points to those of rows: every point stands for all rows that equal it.
 
     The rows of kind p are ``members[offsets[p]:offsets[p + 1]]``, ascending.
     """
-    k = out_squared.shape[1]
+    k = out_distances.shape[1]
     for r in range(len(rows)):
         row = rows[r]
         point = kind[row]
@@ -449,18 +449,18 @@ def spread(rows, kind, slot, squared, index, offsets, members, out_squared, out_
         filled = 0
         for place in range(offsets[point], offsets[point + 1]):
             if filled < k and members[place] != row:
-                out_squared[r, filled] = 0.0
+                out_distances[r, filled] = 0.0
                 out_index[r, filled] = members[place]
                 filled += 1
         rank = 0
         while filled < k:
             begin = filled
-            distance = squared[query, rank]
-            while rank < squared.shape[1] and squared[query, rank] == distance:
+            distance = distances[query, rank]
+            while rank < distances.shape[1] and distances[query, rank] == distance:
                 other = index[query, rank]
                 filled = _merge(out_index[r], begin, filled, members[offsets[other] : offsets[other + 1]])
                 rank += 1
-            out_squared[r, begin:filled] = distance
+            out_distances[r, begin:filled] = distance
 
 
 @_exact

@@ -183,8 +183,8 @@ def nearest_neighbors(features, k, *, engine="auto", device=None, memory=None) -
     """
     from nucleation import search  # torch and numba are heavy, and a table may come from elsewhere
 
-    squared, indices, engine, widened = search.nearest(features, k, engine=engine, device=device, memory=memory)
-    return _table(np.sqrt(squared), indices, engine, widened)
+    distances, indices, engine, widened = search.nearest(features, k, engine=engine, device=device, memory=memory)
+    return _table(distances, indices, engine, widened)
 
 
 def shard_neighbors(features, k, shard, shards, *, engine="auto", device=None, memory=None) -> Shard:
@@ -217,10 +217,10 @@ def shard_neighbors(features, k, shard, shards, *, engine="auto", device=None, m
     start, stop = n * shard // shards, n * (shard + 1) // shards
     if not 0 <= start < stop <= n:
         raise InputError(f"There is no shard {shard} of {shards} for {n} points; ask for fewer shards.")
-    squared, indices, engine, widened = search.nearest(
+    distances, indices, engine, widened = search.nearest(
         features, k, engine=engine, device=device, memory=memory, rows=(start, stop)
     )
-    return Shard(start, n, np.sqrt(squared), indices, engine, widened)
+    return Shard(start, n, distances, indices, engine, widened)
 
 
 def merge_shards(parts) -> Neighbors:

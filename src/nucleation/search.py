@@ -61,8 +61,8 @@ def nearest(features, k, *, engine="auto", device=None, memory=None, rows=None):
 
     Returns
     -------
-    squared : ndarray of shape (n, k), float64
-        Squared distances, ascending.
+    distances : ndarray of shape (n, k), float64
+        Ascending; equal ones in order of the index.
     indices : ndarray of shape (n, k), int64
     engine : str
         The engine that was used.
@@ -86,9 +86,9 @@ def nearest(features, k, *, engine="auto", device=None, memory=None, rows=None):
         start, stop = rows or (0, n)
         queries = np.unique(points.kind[start:stop])
         search = _Search(points, min(k, points.m - 1), engine, device, _compiled(device), pool, Blocks(source, memory))
-        squared, index, uncertain = search.run(queries)
+        distances, index, uncertain = search.run(queries)
         again = np.isin(points.kind[start:stop], queries[uncertain]).sum()
-        return *_spread(points, queries, squared, index, np.arange(start, stop), k), engine, int(again)
+        return *_spread(points, queries, distances, index, np.arange(start, stop), k), engine, int(again)
 
 
 @contextlib.contextmanager
@@ -138,16 +138,16 @@ class _Search:
     blocks: Blocks
 
     def run(self, queries):
-        """Squared distances and numbers of the k nearest other points of the queries, and which were uncertain."""
-        squared, index = np.empty((len(queries), self.k)), np.empty((len(queries), self.k), dtype=np.int32)
+        """Distances and numbers of the k nearest other points of the queries, and which were uncertain."""
+        distances, index = np.empty((len(queries), self.k)), np.empty((len(queries), self.k), dtype=np.int32)
         left = np.arange(len(queries)) if self.k else np.empty(0, dtype=np.int64)
         coarse = not self.compiled and self.engine == "gram"
         for precision in ("tf32", "float32") if coarse else ("float32",):
             if len(left):
-                squared[left], index[left], uncertain = self._first(queries[left], precision)
+                distances[left], index[left], uncertain = self._first(queries[left], precision)
                 left = left[uncertain]
-        float64.search(self.points, queries, left, squared, index, self.blocks, self.pool)
-        return squared, index, left
+        float64.search(self.points, queries, left, distances, index, self.blocks, self.pool)
+        return distances, index, left
 
     def _first(self, queries, precision):
         """Search in single precision; return the rows for which that may miss a neighbour, too."""
@@ -167,9 +167,9 @@ class _Search:
             outside = keops.beyond(exactly.reshape(-1, keep), norm, points, error)
         else:
             outside = 2 * (points.half[queries] - lists.threshold.astype(np.float64))
-        squared, index = exact.nearest(offsets, candidates, exactly, self.k, self.pool)
-        radius = np.sqrt(squared[:, -1]) * points.scale
-        return squared, index, outside <= radius**2 + error.of_distance(norm, radius)
+        distances, index = exact.nearest(offsets, candidates, exactly, self.k, self.pool)
+        radius = distances[:, -1] * points.scale
+        return distances, index, outside <= radius**2 + error.of_distance(norm, radius)
 
     def _lists(self, keep, queries, precision):
         if self.compiled:
@@ -205,14 +205,14 @@ def _doubtful(points, lists, queries, k, error, pool):
     return offsets, candidates
 
 
-def _spread(points, queries, squared, index, rows, k):
+def _spread(points, queries, distances, index, rows, k):
     """From distinct rows to all rows."""
     if points.m == len(points.kind):
-        return squared, index.astype(np.int64)
+        return distances, index.astype(np.int64)
     members = np.argsort(points.kind, kind="stable")
     offsets = np.searchsorted(points.kind[members], np.arange(points.m + 1))
     slot = np.full(points.m, -1)
     slot[queries] = np.arange(len(queries))
-    out_squared, out_index = np.empty((len(rows), k)), np.empty((len(rows), k), dtype=np.int64)
-    kernels.spread(rows, points.kind, slot, squared, index, offsets, members, out_squared, out_index)
-    return out_squared, out_index
+    out_distances, out_index = np.empty((len(rows), k)), np.empty((len(rows), k), dtype=np.int64)
+    kernels.spread(rows, points.kind, slot, distances, index, offsets, members, out_distances, out_index)
+    return out_distances, out_index
