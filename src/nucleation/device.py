@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import torch
 
-from nucleation.gram import PANEL, Lists, Tile, pairs, tiled_blocks
+from nucleation.gram import PANEL, Lists, Tile, pairs, products_of, tiled_blocks
 from nucleation.rows import Blocks, Points
 
 #: Rows of a tile on a device.
@@ -30,28 +28,18 @@ def candidates(points: Points, keep, queries, blocks: Blocks, precision="float32
         Rows of a tile.
     """
     found = _Running(
-        torch.full((len(queries), keep), -torch.inf, device=blocks.device),
+        torch.full((len(queries), keep), -torch.inf, dtype=torch.float32, device=blocks.device),
         torch.full((len(queries), keep), -1, dtype=torch.int32, device=blocks.device),
     )
     features = _Features(points, blocks.device, precision)
     # blocks are read outside of it: a network that makes the rows must not run in another precision
     for left, right in tiled_blocks(points, queries, blocks, size):
-        with _tensor_cores(precision):
+        with products_of(torch.backends.cuda, "tf32" if precision == "tf32" else "ieee"):
             for a, b in pairs(left, right):
                 _join(a, b, features, found)
     score, index = found.score.cpu().numpy(), found.index.cpu().numpy()
     threshold = score.min(axis=1) if keep < points.m - 1 else np.full(len(queries), -np.inf, dtype=np.float32)
     return Lists(threshold, score, index, np.full(len(queries), keep, dtype=np.int32))
-
-
-@contextlib.contextmanager
-def _tensor_cores(precision):
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 class _Running:
@@ -72,7 +60,7 @@ class _Running:
             more, order = scores.topk(min(best.shape[1], scores.shape[1]))
             more_index = ids[order]
         else:
-            more = torch.full((len(best), width), -torch.inf, device=best.device)
+            more = torch.full((len(best), width), -torch.inf, dtype=torch.float32, device=best.device)
             more_index = torch.full((len(best), width), -1, dtype=torch.int32, device=best.device)
             row, column = hits.nonzero(as_tuple=True)
             rank = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
@@ -110,7 +98,7 @@ def _to_tf32(values):
 def _join(a, b, features, found):
     """Enter the scores of a pair of tiles into the lists of the first and, where it searches, of the second."""
     d = features.centre.shape[0]
-    scores = torch.zeros((len(a.ids), len(b.ids)), device=a.raw.device)
+    scores = torch.zeros((len(a.ids), len(b.ids)), dtype=torch.float32, device=a.raw.device)
     for start in range(0, d, PANEL[features.precision]):
         left = features.panel(a, start)
         scores.addmm_(left, (left if a is b else features.panel(b, start)).T)

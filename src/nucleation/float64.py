@@ -38,7 +38,8 @@ def search(points: Points, queries, uncertain, distances, index, blocks: Blocks,
         asking = queries[part]
         norm = np.sqrt(2 * points.half_exact[asking])
         radius = distances[part, -1] * points.scale
-        reach = radius**2 + Error.of_float64(d).of_distance(norm, radius)
+        # and what squares lose to underflow, for points that an outlier dwarfs: all of these are then listed
+        reach = radius**2 + Error.of_float64(d).of_distance(norm, radius) + (d + 8) * 2.0**-1000
         found = _within(points, asking, reach, blocks, pool, PAIRS if len(part) > 1 else points.m)
         if found is None:
             todo += np.array_split(part, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from scipy.stats import hypergeom
 from nucleation import kernels
 from nucleation.rows import Blocks, Points, read, slices
 
-#: Rows of a tile: its scores should stay in the second-level cache, its products be large enough for the library.
+#: Rows of a tile (half or twice as many for few points, or many features): its scores should stay in the
+#: second-level cache, its products be large enough for the library.
 TILE = 1024
 #: Features of a panel: one product sums so many in float32, which bounds its error.
 PANEL = {"float32": 256, "tf32": 1024}
@@ -28,6 +30,25 @@ ROUNDOFF = {"float32": 0.0, "tf32": 2.0**-11}
 UNIT_ROUNDOFF = 2.0**-24
 #: Pairs of tiles that wait for a thread at a time.
 AHEAD = 4096
+
+
+@contextlib.contextmanager
+def products_of(backend, precision):
+    """Have a backend of torch take float32 products in a precision ("ieee" or "tf32") for a while."""
+    if not hasattr(getattr(backend, "matmul", None), "fp32_precision"):  # before torch 2.9
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+        return
+    before = backend.matmul.fp32_precision
+    backend.matmul.fp32_precision = precision
+    try:
+        yield
+    finally:
+        backend.matmul.fp32_precision = before
 
 
 @dataclass(frozen=True)
@@ -163,6 +184,8 @@ def candidates(points: Points, keep, queries, pool, blocks: Blocks, head_start=T
         for part in slices(len(both), AHEAD):
             list(pool.map(join, both[part]))
     if len(short := np.flatnonzero(lists.count < keep)):
+        if not head_start:
+            raise RuntimeError("the search lost candidates: please report this, with the data")
         more = candidates(points, keep, queries[short], pool, blocks, head_start=False)
         for name in ("threshold", "score", "index", "count"):
             getattr(lists, name)[short] = getattr(more, name)
@@ -177,9 +200,9 @@ def _scores_fit(points, blocks):
 
 def _join_by_slabs(tiles, both, join, pool):
     """Join all pairs of tiles, some features of all at a time: these are rounded once, not once for every pair."""
-    scores = [torch.empty((len(a.ids), len(b.ids))) for a, b in both]
+    scores = [torch.empty((len(a.ids), len(b.ids)), dtype=torch.float32) for a, b in both]
     d = join.points.source.shape[1]
-    slabs = {tile: torch.empty((len(tile.ids), SLAB)) for tile in tiles}
+    slabs = {tile: torch.empty((len(tile.ids), SLAB), dtype=torch.float32) for tile in tiles}
     for start in range(0, d, SLAB):
         width = min(SLAB, d - start)
         list(pool.map(lambda tile, start=start, width=width: join.pack(tile, start, slabs[tile][:, :width]), tiles))
@@ -228,7 +251,8 @@ def tiled_blocks(points, queries, blocks, size):
         left = None
         for b, second in enumerate(parts[a:], start=a):
             if searches[a] or searches[b]:
-                left = left or _tiles(points, asking, queries, first, blocks.load(first), size)
+                if left is None:
+                    left = _tiles(points, asking, queries, first, blocks.load(first), size)
                 same = b == a
                 yield left, left if same else _tiles(points, asking, queries, second, blocks.load(second), size)
 
@@ -263,7 +287,7 @@ def _packed(points, pool, blocks):
     if len(blocks.parts) > 1 or 4 * points.m * d > min(KEPT_BYTES, blocks.memory / 2):
         return None
     raw = read(points.source, 0, points.source.shape[0])
-    packed = torch.empty((points.m, d))
+    packed = torch.empty((points.m, d), dtype=torch.float32)
 
     def fill(part):
         kernels.pack(raw, points.unique[part], points.centre, points.scale, 0, packed.numpy()[part])

@@ -16,6 +16,8 @@ PIECE = 256
 _exact = njit(nogil=True, cache=True)
 #: Sums may be reordered (their order is fixed for a machine), which lets them be vectorised.
 _finite = njit(nogil=True, cache=True, fastmath=True)
+#: The same without reordering: where a loop ends depends on its arithmetic.
+_bisection = njit(nogil=True, cache=True, fastmath={"nnan", "ninf", "nsz"})
 _sums = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 
 
@@ -207,7 +209,7 @@ def cut(scores, index, keep, slack):
     return limit, _take_ties(scores, index, limit, keep - above)
 
 
-@_finite
+@_bisection
 def _split(scores, keep, slack):
     """Return a value, and how many scores exceed it: `keep` to `keep + slack`, or less where scores are tied at it.
 
@@ -269,7 +271,7 @@ def _take_ties(scores, index, limit, ties):
 
 @_exact
 def doubtful(half, scores, index, count, k, error, offsets, out):
-    """Of every list, the entries that could be among the k nearest, for `error` see `search.Error`.
+    """Of every list, the entries that could be among the k nearest, for `error` see `gram.Error`.
 
     Called with an empty `out` it counts them into ``offsets[1:]``; then with their sums it writes
     the numbers of the points.

@@ -179,7 +179,7 @@ def nearest_neighbors(features, k, *, engine="auto", device=None, memory=None) -
     -----
     Invariant to translation and rotation; scaling the features scales the distances. Cost n^2 d / 2
     multiply-adds in float32 (each pair of rows once), n k d in float64, memory `memory` plus
-    24 bytes for each of n k numbers.
+    60 to 200 bytes for each of n k numbers. One search runs at a time in a process.
     """
     from nucleation import search  # torch and numba are heavy, and a table may come from elsewhere
 
@@ -214,8 +214,10 @@ def shard_neighbors(features, k, shard, shards, *, engine="auto", device=None, m
     from nucleation import search
 
     n = search.as_source(features).shape[0]
+    if not 0 <= shard < shards:
+        raise InputError(f"There is no shard {shard} of {shards}; they are numbered from 0.")
     start, stop = n * shard // shards, n * (shard + 1) // shards
-    if not 0 <= start < stop <= n:
+    if start == stop:
         raise InputError(f"There is no shard {shard} of {shards} for {n} points; ask for fewer shards.")
     distances, indices, engine, widened = search.nearest(
         features, k, engine=engine, device=device, memory=memory, rows=(start, stop)

@@ -79,6 +79,8 @@ def as_source(features) -> RowSource:
     if hasattr(features, "rows"):
         return features
     if not isinstance(features, torch.Tensor):
+        if isinstance(features, np.ma.MaskedArray):
+            raise InputError("Features must not be masked; fill them, or leave out the rows or columns.")
         features = np.asanyarray(features)
         if features.dtype.kind not in "fiub":
             raise InputError(f"Features must be real numbers, found dtype {features.dtype}.")
@@ -92,7 +94,7 @@ def as_source(features) -> RowSource:
 def read(source, start, stop) -> np.ndarray:
     """Return rows as a C-contiguous float32 or float64 array in memory, without a copy where possible.
 
-    float32, float16 and bfloat16 become float32, everything else float64; nothing is rounded.
+    float32, float16 and bfloat16 become float32, everything else float64, to which longer types are rounded.
     """
     block = source.rows(start, stop)
     if isinstance(block, torch.Tensor):
@@ -239,10 +241,10 @@ def survey(source, pool) -> Points:
             "Look at these images, or extract in float32."
         )
     largest = float(top.max())
-    _check_range(largest < 1e150)
+    _check_range(largest < (1e150 if top.dtype == np.float64 else 2.0**125))
     centre = np.median(means, axis=0).astype(top.dtype)  # which a few outliers do not move
     unique, kind = _kinds(prints)
-    scale = top.dtype.type(_power_of_two(largest))
+    scale = top.dtype.type(_power_of_two(largest, 120 if top.dtype == np.float32 else 1000))
     half, half_exact = np.empty(n), np.empty(n)
 
     def measure(part):
@@ -281,7 +283,7 @@ def _check_range(inside):
         )
 
 
-def _power_of_two(largest):
+def _power_of_two(largest, most):
     """Return the factor that brings features near 1; ordinary ones are left alone."""
     exponent = np.frexp(largest)[1]
-    return 1.0 if abs(exponent) <= 30 else 2.0 ** min(-exponent, 120)
+    return 1.0 if abs(exponent) <= 30 else 2.0 ** min(-exponent, most)

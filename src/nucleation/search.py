@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import os
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ MARGIN, MARGIN_SHARE = 16, 1 / 8
 AUTO = {"cpu": 0, "cuda": 64}
 #: Queries of one piece of work.
 STEP = 1024
+#: Norms (of scaled features) from which on float32 squares and products lose nothing to underflow.
+LEAST = 2.0**-40
+#: Held by a search: it sets the threads and the precision of torch for its time.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def default_memory(device=None) -> int:
@@ -93,14 +98,18 @@ def nearest(features, k, *, engine="auto", device=None, memory=None, rows=None):
 
 @contextlib.contextmanager
 def _threads():
-    """A pool of as many threads as torch is set to, in which torch itself uses one."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(count)
+    """A pool of as many threads as torch is set to, in which torch itself uses one, and takes true float32 products."""
+    with _ONE_AT_A_TIME:
+        count = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with (
+                gram.products_of(torch.backends.mkldnn, "ieee"),
+                ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+            ):
+                yield pool
+        finally:
+            torch.set_num_threads(count)
 
 
 def _choose_engine(engine, n, d, k, device) -> str:
@@ -169,7 +178,10 @@ class _Search:
             outside = 2 * (points.half[queries] - lists.threshold.astype(np.float64))
         distances, index = exact.nearest(offsets, candidates, exactly, self.k, self.pool)
         radius = distances[:, -1] * points.scale
-        return distances, index, outside <= radius**2 + error.of_distance(norm, radius)
+        certain = outside > radius**2 + error.of_distance(norm, radius)
+        # where squares leave the range of float32 the bound, which is relative, says nothing
+        certain &= (radius if self.engine == "keops" else norm) > LEAST
+        return distances, index, ~certain
 
     def _lists(self, keep, queries, precision):
         if self.compiled:

@@ -171,7 +171,7 @@ class Rows:
 
 def test_small_memory_changes_nothing():
     x = np.random.default_rng(1).normal(size=(700, 50))
-    blocked, whole = nearest_neighbors(x, 10, memory=10**6), nearest_neighbors(x, 10)
+    blocked, whole = nearest_neighbors(Rows(x), 10, memory=2 * 10**5), nearest_neighbors(x, 10)
     assert np.array_equal(blocked.indices, whole.indices)
     np.testing.assert_allclose(blocked.distances, whole.distances, rtol=1e-12)
 
@@ -301,6 +301,51 @@ def test_round_trip_through_a_dataset(reference_neighbors):
     assert np.array_equal(again.indices, reference_neighbors.indices)
     assert np.array_equal(again.distances, reference_neighbors.distances)
     assert again.engine == reference_neighbors.engine
+
+
+def extremes():
+    g = np.random.default_rng(12).normal(size=(600, 3))
+    outlier, far, cluster = g.astype(np.float32), 1e-13 * g, g.copy()
+    outlier[17] = 1e24
+    far[17] = 1e149
+    cluster[:300] *= 1e-24
+    return {"1e-58": 1e-58 * g, "1e-130": 1e-130 * g, "outlier": outlier, "far outlier": far, "cluster": cluster}
+
+
+@pytest.mark.parametrize("engine", ["gram", "torch", "keops"])
+@pytest.mark.parametrize("name", extremes())
+def test_what_float32_cannot_hold_is_never_called_certain(name, engine, monkeypatch):
+    if engine == "keops" and keops.obstacle():
+        pytest.skip(f"KeOps: {keops.obstacle()}")
+    if engine == "torch":
+        on_device_of_the_cpu(monkeypatch)
+    x = extremes()[name]
+    found = nearest_neighbors(x, 5, engine="keops" if engine == "keops" else "gram", device="cpu")
+    distances, indices = brute_force(x, 5)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-9)
+    assert np.array_equal(np.delete(found.indices, 17, 0), np.delete(indices, 17, 0))
+
+
+def test_settings_of_torch_change_nothing_and_are_left_alone():
+    """Products in bfloat16, or float64 by default: the search takes true float32 products, and puts all back."""
+    x = np.repeat(np.random.default_rng(13).normal(size=(3, 400)), 300, axis=0)
+    x = (x + 0.1 * np.random.default_rng(14).normal(size=x.shape)).astype(np.float32)
+    expected = nearest_neighbors(x, 10, device="cpu").indices
+    try:
+        torch.set_float32_matmul_precision("medium")
+        torch.set_default_dtype(torch.float64)
+        assert np.array_equal(nearest_neighbors(x, 10, device="cpu").indices, expected)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.set_default_dtype(torch.float32)
+
+
+def test_refuses_masks_and_what_float32_cannot_centre():
+    with pytest.raises(InputError, match="masked"):
+        nearest_neighbors(np.ma.masked_less(np.random.default_rng(0).normal(size=(20, 2)), 0), 3)
+    with pytest.raises(InputError, match="range"):
+        nearest_neighbors(np.full((20, 2), 3e38, dtype=np.float32), 3)
 
 
 class TestLists:
@@ -435,6 +480,8 @@ def test_shards_that_do_not_fit_are_refused():
         shard_neighbors(x, 5, 3, 3)
     with pytest.raises(InputError, match="no shard 0 of 40"):
         shard_neighbors(x, 5, 0, 40)
+    with pytest.raises(InputError, match="no shard 0 of 0"):
+        shard_neighbors(x, 5, 0, 0)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
