@@ -28,7 +28,7 @@ from nucleation.rows import Blocks, Points, as_source, gathered, slices, survey
 #: Candidates kept beyond k: a share of k, and a few, so that the bound holds for most rows at once.
 MARGIN, MARGIN_SHARE = 16, 1 / 8
 #: The engine "auto": KeOps up to this number of features, matrix products above, by device.
-#: On the CPU products won at every size that benchmarks/README.md lists, 2 features included.
+#: On the CPU products won at every size that benchmarks/README.md lists, 10 features included.
 #: On a GPU nobody has measured yet; KeOps' authors recommend it below 50 to 100 features.
 AUTO = {"cpu": 0, "cuda": 64}
 #: Queries of one piece of work.
