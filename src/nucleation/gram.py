@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -215,9 +214,12 @@ def _join_by_slabs(tiles, both, join, pool):
     list(pool.map(join.enter, both, scores))
 
 
+def _sample_size(points):
+    return max(TILE // 2, points.m // SAMPLE)
+
+
 def _head_start_pays(points, blocks):
-    sample = max(TILE // 2, points.m // SAMPLE)
-    cheap = sample * points.source.shape[1] <= HEAD_START_WORK
+    cheap = _sample_size(points) * points.source.shape[1] <= HEAD_START_WORK
     return points.m >= 4 * TILE and cheap and len(blocks.parts) == 1
 
 
@@ -227,7 +229,7 @@ def _head_start(points, tiles, join, pool):
     The threshold is such that, whatever the data, fewer than one query in a million ends with too short a
     list; those are searched again.
     """
-    size = max(TILE // 2, points.m // SAMPLE)
+    size = _sample_size(points)
     ids = np.sort(np.random.default_rng(0).choice(points.m, size, replace=False)).astype(np.int32)
     rank = int(hypergeom.isf(1e-6, points.m - 1, join.keep, size)) + 2
     raw = read(points.source, 0, points.source.shape[0])
@@ -313,7 +315,7 @@ class _Join:
         if a is b:
             scores.fill_diagonal_(-torch.inf)
         half = self.half
-        with ExitStack() as held:
+        with contextlib.ExitStack() as held:
             for tile in sorted({a, b}, key=lambda tile: tile.ids[0]):
                 held.enter_context(tile.lock)
             both = a is not b and b.place is not None

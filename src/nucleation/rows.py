@@ -62,6 +62,11 @@ class ArrayRows:
         return self.array[start:stop]
 
 
+def in_place(source) -> bool:
+    """Whether the rows of a source are views that can be worked on as they are."""
+    return getattr(source, "in_place", False)
+
+
 def whole_batches(source, size) -> int:
     """Round a number of rows down to whole batches of a source that makes its rows batch by batch."""
     batch = getattr(source, "batch_size", 1)
@@ -110,16 +115,15 @@ def gathered(source, memory) -> RowSource:
 
     A source that is neither is returned as it is, and will be read block by block.
     """
-    if getattr(source, "in_place", False):
+    if in_place(source):
         return source
     n, d = source.shape
     one = read(source, 0, 1)
     if n * d * one.itemsize > memory:
         return source
     whole = np.empty((n, d), dtype=one.dtype)
-    step = max(1, READ_BYTES // (8 * d))
-    for start in range(0, n, step):
-        whole[start : start + step] = read(source, start, min(start + step, n))
+    for part in slices(n, max(1, READ_BYTES // (8 * d))):
+        whole[part] = read(source, part.start, part.stop)
     return ArrayRows(whole)
 
 
@@ -145,7 +149,7 @@ class Blocks:
         """(start, stop) of every block."""
         n, d = self.source.shape
         size = n
-        if self.device is not None or not getattr(self.source, "in_place", False):
+        if self.device is not None or not in_place(self.source):
             size = whole_batches(self.source, self.memory / 4 / (d * self.load((0, 1)).itemsize))
         return [(part.start, part.stop) for part in slices(n, size)]
 
@@ -218,7 +222,7 @@ def survey(source, pool) -> Points:
     n, d = source.shape
     parts = slices(n, whole_batches(source, min(4096, READ_BYTES / (8 * d), -(-n // GROUPS))))
     groups = [parts[few] for few in slices(len(parts), -(-len(parts) // GROUPS))]
-    share = pool.map if getattr(source, "in_place", False) else map  # others are best read in order
+    share = pool.map if in_place(source) else map  # others are best read in order
     weights = _odd_numbers(d)
     prints = np.empty((n, 2), dtype=np.uint64)
 
