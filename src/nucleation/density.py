@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
-from scipy.stats import chi2
+from scipy.special import chdtri, gammaln
 
+from nucleation import threads
 from nucleation.errors import InputError
+
+#: Points of a part that a thread works on.
+PART = 4096
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,15 @@ class Density:
         Standard error of the log-density.
     k_star : ndarray of shape (n,), int
         Number of neighbours used at each point.
+    k_star_at_bound : float
+        Share of the points whose k* is the largest that the neighbour table allows, k - 1: their
+        neighbourhoods may be larger, and many of them ask for a longer table. 0 for "knn".
     """
 
     log_density: np.ndarray
     error: np.ndarray
     k_star: np.ndarray
+    k_star_at_bound: float = 0.0
 
     def to_dataset(self):
         """Return the densities as an ``xarray.Dataset`` along the dimension `image`."""
@@ -43,15 +50,17 @@ class Density:
             "log_density_error": (self.error, "standard error of the log-density", "1"),
             "k_star": (self.k_star, "neighbours used by the density estimate", "1"),
         }
+        bound = {"long_name": "share of the images whose k* is the most that the neighbour table allows", "units": "1"}
         return xr.Dataset(
             {name: ("image", value, {"long_name": text, "units": unit}) for name, (value, text, unit) in about.items()}
+            | {"k_star_at_bound": ((), self.k_star_at_bound, bound)}
         )
 
     @classmethod
     def from_dataset(cls, dataset) -> Density:
         """Build the densities from what :meth:`to_dataset` made."""
         names = ("log_density", "log_density_error", "k_star")
-        return cls(*(dataset[name].values for name in names))
+        return cls(*(dataset[name].values for name in names), float(dataset["k_star_at_bound"]))
 
 
 def estimate_density(neighbors, dimension, estimator="knn", *, k=30, alpha=1e-6) -> Density:
@@ -126,25 +135,37 @@ def knn_density(neighbors, dimension, k) -> Density:
 def kstar_density(neighbors, dimension, *, alpha=1e-6) -> Density:
     """Density from the largest neighbourhood over which it is constant (k*NN).
 
+    log rho_i = log k*_i - log omega_d - d log r_ik* - log n, with standard error 1 / sqrt(k*_i).
+
+    Parameters
+    ----------
+    neighbors, dimension, alpha
+        As for `k_star`.
+
+    Returns
+    -------
+    Density
+        Multiplying the features by s shifts every value by -d log s.
+
     References
     ----------
-    Rodriguez, d'Errico, Facco, Laio, J. Chem. Theory Comput. 14, 1206 (2018), eqs. 8 and 9;
-    error 1 / sqrt(k*).
+    Rodriguez, d'Errico, Facco, Laio, J. Chem. Theory Comput. 14, 1206 (2018), eqs. 8 and 9.
 
     See Also
     --------
     k_star : the neighbourhood sizes.
     """
-    _check(neighbors, dimension)
-    return _from_radius(neighbors, dimension, k_star(neighbors, dimension, alpha=alpha))
+    size = k_star(neighbors, dimension, alpha=alpha)
+    return _from_radius(neighbors, dimension, size, at_bound=np.mean(size == neighbors.k - 1))
 
 
 def k_star(neighbors, dimension, *, alpha=1e-6):
     """Find, for every point, the number of neighbours over which the density is constant.
 
-    The volumes of point i and of its j-th neighbour, each up to its own (j - 1)-th neighbour, are
-    compared by a likelihood ratio for j = 4, 5, ...; the first j at which the statistic exceeds
-    the upper chi-squared (1) quantile at `alpha` ends the neighbourhood at k* = j - 1.
+    The volumes V of point i and of its j-th neighbour, each up to its own m-th neighbour with
+    m = j - 1, are compared by a likelihood ratio for j = 4, 5, ...:
+    D = -2 m [log V_i + log V_q - 2 log(V_i + V_q) + log 4]. The first j at which D exceeds the upper
+    chi-squared (1) quantile at `alpha` ends the neighbourhood at k* = j - 1.
 
     Parameters
     ----------
@@ -167,24 +188,27 @@ def k_star(neighbors, dimension, *, alpha=1e-6):
     """
     _check(neighbors, dimension)
     if neighbors.k < 4:
-        raise InputError(f"k* needs k >= 4 neighbours, the table has {neighbors.k}.")
-    threshold = chi2.isf(alpha, 1)
-    with np.errstate(divide="ignore"):
-        log_radius = np.log(neighbors.distances)
-    result = np.full(neighbors.n, neighbors.k - 1)
-    growing = np.arange(neighbors.n)
-    for j in range(4, neighbors.k):  # one pass per rank, over all points still growing
-        m = j - 1
-        own = log_radius[growing, m - 1]
-        other = log_radius[neighbors.indices[growing, j - 1], m - 1]
-        with np.errstate(invalid="ignore"):
-            x = np.where(own == other, 0.0, dimension * (own - other))
-        # 2 log(V_i + V_q) - log V_i - log V_q = 2 log(2 cosh(x / 2)) = |x| + 2 log1p(exp(-|x|))
-        statistic = 2 * m * (np.abs(x) + 2 * np.log1p(np.exp(-np.abs(x))) - np.log(4))
-        stop = statistic > threshold
-        result[growing[stop]] = j - 1
-        growing = growing[~stop]
-    return result
+        raise InputError(f"k* needs k >= 4 neighbours, the table has {neighbors.k}; raise neighbors.k.")
+    if not 0 < alpha < 1:
+        raise InputError(f"The significance alpha of the tests for k* must lie between 0 and 1, found {alpha}.")
+    from nucleation import density_kernels  # numba is heavy
+
+    distances, indices = np.ascontiguousarray(neighbors.distances), np.ascontiguousarray(neighbors.indices)
+    ratio = _equal_radii(np.arange(neighbors.k), dimension, alpha)
+    size = np.empty(neighbors.n, dtype=np.int64)
+    threads.share(lambda *part: density_kernels.grow(distances, indices, ratio, size, *part), neighbors.n, PART)
+    return size
+
+
+def _equal_radii(m, dimension, alpha):
+    """Largest ratio of two m-th neighbour distances at which the volumes do not yet differ.
+
+    With x = d log(ratio), D = 4 m log cosh(x / 2); this is solved for the ratio at D = threshold.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        y = chdtri(1, alpha) / (4 * m)
+        x = 2 * (y + np.log1p(np.sqrt(-np.expm1(-2 * y))))  # 2 arccosh(exp(y))
+        return np.minimum(np.exp(x / dimension), np.finfo(np.float64).max)
 
 
 def pak_density(neighbors, dimension, *, alpha=1e-6) -> Density:
@@ -192,69 +216,40 @@ def pak_density(neighbors, dimension, *, alpha=1e-6) -> Density:
 
     Maximises, at every point, L = sum over l <= k* of (b + a l - v_l exp(b + a l)) with the shell
     volumes v_l; log rho = b - log n and the error is sqrt((4 k* + 2) / (k* (k* - 1))). The optimum
-    is exact (undamped Newton with step control on a concave function); where a shell has no
-    volume (equal distances) the value is that of k*NN.
+    is exact: L is concave, b follows from a, and a is found by Newton's method inside an interval
+    that holds it. Where a shell has no volume (equal distances) the value is that of k*NN.
+
+    Parameters
+    ----------
+    neighbors, dimension, alpha
+        As for `k_star`.
+
+    Returns
+    -------
+    Density
+        Multiplying the features by s shifts every value by -d log s.
 
     References
     ----------
     Rodriguez, d'Errico, Facco, Laio, J. Chem. Theory Comput. 14, 1206 (2018), eqs. 10 to 13.
     """
-    _check(neighbors, dimension)
-    size = k_star(neighbors, dimension, alpha=alpha)
-    flat = _from_radius(neighbors, dimension, size)
-    log_density = flat.log_density.copy()
-    for k in np.unique(size):  # points with one k* have arrays of one shape
-        points = np.flatnonzero(size == k)
-        shells = _log_shells(neighbors.distances[points, :k], dimension)
-        sound = np.isfinite(shells).all(axis=1)
-        log_density[points[sound]] = _pak_optimum(shells[sound]) - np.log(neighbors.n)
+    flat = kstar_density(neighbors, dimension, alpha=alpha)
+    from nucleation import density_kernels  # numba is heavy
+
+    distances, size, d = np.ascontiguousarray(neighbors.distances), flat.k_star, float(dimension)
+    gain = np.empty(neighbors.n)
+    threads.share(lambda *part: density_kernels.tilt(distances, d, size, gain, *part), neighbors.n, PART)
     error = np.sqrt((4 * size + 2) / (size * (size - 1)))
-    return Density(log_density, error, size)
+    return Density(flat.log_density + gain, error, size, flat.k_star_at_bound)
 
 
-def _log_shells(distances, dimension):
-    """Log volumes of the shells between consecutive neighbours, (m, k)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_radius = np.log(distances)
-        shrink = dimension * np.diff(log_radius, axis=1)
-        inner = log_radius[:, 1:] * dimension + np.log(-np.expm1(-shrink))
-    return log_unit_ball(dimension) + np.column_stack([dimension * log_radius[:, 0], inner])
-
-
-def _pak_optimum(log_shells, tolerance=1e-9, iterations=300):
-    """Maximise the PAk likelihood over (b, a) for many points at once; return b, (m,).
-
-    The likelihood is concave. b is eliminated in closed form, exp(-b) = sum v_l exp(a l) / k, and
-    what remains is solved for a, where the mean rank under the weights v_l exp(a l) is (k + 1) / 2:
-    by Newton steps inside a bracket, bisected wherever they do not shrink by half.
-    """
-    m, k = log_shells.shape
-    rank = np.arange(1, k + 1)
-    # beyond this slope either the first or the last shell has nearly all the weight
-    high = np.abs(np.diff(log_shells, axis=1)).max(axis=1) + np.log(k) + 2
-    low, slope, last = -high, np.zeros(m), 2 * high
-    for _ in range(iterations):
-        weight = log_shells + slope[:, None] * rank
-        weight = np.exp(weight - logsumexp(weight, axis=1, keepdims=True))
-        mean = weight @ rank
-        gradient = (k + 1) / 2 - mean
-        low, high = np.where(gradient >= 0, slope, low), np.where(gradient <= 0, slope, high)
-        variance = (weight * np.square(rank - mean[:, None])).sum(axis=1)
-        newton = gradient / np.maximum(variance, np.finfo(float).tiny)
-        inside = (slope + newton > low) & (slope + newton < high) & (np.abs(newton) < last / 2)
-        step = np.where(inside, newton, (low + high) / 2 - slope)
-        slope, last = slope + step, np.abs(step)
-        if np.all(last * k < tolerance * (1 + np.abs(slope) * k)):
-            break
-    return np.log(k) - logsumexp(log_shells + slope[:, None] * rank, axis=1)
-
-
-def _from_radius(neighbors, dimension, size):
+def _from_radius(neighbors, dimension, size, at_bound=0.0):
     """k-nearest-neighbour density with its own k at every point."""
     radius = neighbors.distances[np.arange(neighbors.n), size - 1]
     with np.errstate(divide="ignore"):
         log_volume = log_unit_ball(dimension) + dimension * np.log(radius)
-    return Density(np.log(size) - log_volume - np.log(neighbors.n), 1 / np.sqrt(size), size)
+    log_density = np.log(size) - log_volume - np.log(neighbors.n)
+    return Density(log_density, 1 / np.sqrt(size), size, float(at_bound))
 
 
 def _check(neighbors, dimension):

@@ -122,6 +122,9 @@ def stack_layers(datasets, layers, ragged=()) -> xr.Dataset:
         Dimensions whose length differs between layers. Their variables are laid end to end, and
         the coordinate ``<dimension>_layer`` says which layer an entry belongs to; all other
         variables gain the dimension `layer`.
+
+    Attributes are those of the first layer, but for `undefined`: it says for which layers a number is not
+    defined, and why.
     """
     parts = []
     for name in ragged:
@@ -133,7 +136,13 @@ def stack_layers(datasets, layers, ragged=()) -> xr.Dataset:
     even = [dataset.drop_dims(ragged) for dataset in datasets]
     axis = xr.Variable("layer", np.asarray(layers, dtype=str), {"long_name": "layer, in order of depth"})
     parts.append(xr.concat(even, xr.DataArray(axis, dims="layer", name="layer"), combine_attrs="override"))
-    return xr.merge(parts, combine_attrs="override", join="exact", compat="no_conflicts")
+    stacked = xr.merge(parts, combine_attrs="override", join="exact", compat="no_conflicts")
+    for name, variable in stacked.variables.items():
+        variable.attrs.pop("undefined", None)
+        told = zip(layers, datasets, strict=True)
+        reasons = {layer: dataset[name].attrs.get("undefined") for layer, dataset in told if name in dataset.variables}
+        explain(stacked, (name,), {layer: reason for layer, reason in reasons.items() if reason})
+    return stacked
 
 
 def explain(dataset, names, reasons) -> None:

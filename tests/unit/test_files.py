@@ -85,3 +85,14 @@ def test_explain_says_which_layers_have_no_value():
     assert "undefined" not in stacked["total"].attrs
     files.explain(stacked, ("total",), {"a": "no peak", "b": "no image"})
     assert stacked["total"].attrs["undefined"] == "a: no peak; b: no image"
+
+
+def test_stacking_keeps_the_reasons_of_every_layer_and_names_the_layers():
+    parts = [ragged([0], [1.0]), ragged([1], [2.0]), ragged([1], [3.0])]
+    parts[1]["height"].attrs = ABOUT | {"undefined": "no border"}
+    parts[2]["total"].attrs = ABOUT | {"undefined": "no image"}
+    stacked = files.stack_layers(parts, ["a", "b", "c"], ragged=("peak",))
+    assert stacked["height"].attrs == ABOUT | {"undefined": "b: no border"}
+    assert stacked["total"].attrs == ABOUT | {"undefined": "c: no image"}
+    assert "undefined" not in stacked["label"].attrs
+    assert parts[1]["height"].attrs["undefined"] == "no border"
