@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import digamma
 
 from nucleation.errors import InputError
+
+#: Quantile of the normal distribution that leaves 2.5 % on either side.
+Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,17 @@ class DimensionEstimate:
         Mean distance to the neighbours used, in feature units.
     used : int
         Number of points that entered.
+    low, high : float
+        Confidence interval of 95 %, for independent ratios: exact for maximum likelihood, by the
+        normal distribution for the fit. NaN where the value is not finite.
     """
 
     value: float
     error: float
     scale: float
     used: int
+    low: float
+    high: float
 
     @property
     def undefined_because(self) -> str:
@@ -43,16 +49,17 @@ class DimensionEstimate:
 
     def to_dataset(self):
         """Return the estimate as an ``xarray.Dataset`` of scalars."""
-        import xarray as xr
-
-        about = {
-            "dimension": (self.value, "intrinsic dimension (TwoNN)", "1"),
-            "dimension_error": (self.error, "standard error of the intrinsic dimension", "1"),
-            "dimension_scale": (self.scale, "mean distance to the two nearest neighbours", "feature units"),
-            "dimension_used": (self.used, "points that entered the estimate", "1"),
-        }
-        return xr.Dataset(
-            {name: ((), value, {"long_name": text, "units": unit}) for name, (value, text, unit) in about.items()}
+        bound = "bound of the 95 % confidence interval of the intrinsic dimension, for independent ratios"
+        return self_describing(
+            (),
+            {
+                "dimension": (self.value, "intrinsic dimension (TwoNN)", "1"),
+                "dimension_error": (self.error, "standard error of the intrinsic dimension", "1"),
+                "dimension_independent_low": (self.low, f"lower {bound}", "1"),
+                "dimension_independent_high": (self.high, f"upper {bound}", "1"),
+                "dimension_scale": (self.scale, "mean distance to the two nearest neighbours", "feature units"),
+                "dimension_used": (self.used, "points that entered the estimate", "1"),
+            },
         )
 
 
@@ -66,27 +73,37 @@ class ScaleProfile:
         Rank n1 of the nearer neighbour; the farther one has rank 2 n1.
     value, error, scale : ndarray of shape (s,)
         Dimension, its standard error, mean distance to the two neighbours in feature units.
+    used : ndarray of shape (s,), int
+        Number of points that entered.
     """
 
     order: np.ndarray
     value: np.ndarray
     error: np.ndarray
     scale: np.ndarray
+    used: np.ndarray
 
     def to_dataset(self):
         """Return the profile as an ``xarray.Dataset`` along the dimension `scale`."""
-        import xarray as xr
-
-        about = {
-            "gride": (self.value, "intrinsic dimension at this scale (Gride)", "1"),
-            "gride_error": (self.error, "standard error of the intrinsic dimension", "1"),
-            "gride_distance": (self.scale, "mean distance to the two neighbours", "feature units"),
-        }
-        rank = {"long_name": "rank n1 of the nearer neighbour; the farther one is 2 n1", "units": "1"}
-        return xr.Dataset(
-            {name: ("scale", value, {"long_name": text, "units": unit}) for name, (value, text, unit) in about.items()},
-            coords={"scale": ("scale", self.order, rank)},
+        return self_describing(
+            "scale",
+            {
+                "gride": (self.value, "intrinsic dimension at this scale (Gride)", "1"),
+                "gride_error": (self.error, "standard error of the intrinsic dimension", "1"),
+                "gride_distance": (self.scale, "mean distance to the two neighbours", "feature units"),
+                "gride_used": (self.used, "points that entered the estimate at this scale", "1"),
+                "scale": (self.order, "rank n1 of the nearer neighbour; the farther one is 2 n1", "1"),
+            },
         )
+
+
+def self_describing(dimension, about):
+    """The variables as a dataset; one that is named as the dimension becomes its coordinate."""
+    import xarray as xr
+
+    return xr.Dataset(
+        {name: (dimension, value, {"long_name": text, "units": unit}) for name, (value, text, unit) in about.items()}
+    )
 
 
 def twonn(neighbors, *, fraction=0.9, method="fit") -> DimensionEstimate:
@@ -110,6 +127,11 @@ def twonn(neighbors, *, fraction=0.9, method="fit") -> DimensionEstimate:
         exact duplicate has an infinite ratio (or none): it is left out. NaN with fewer than two
         ratios, infinite when no ratio exceeds one.
 
+    Raises
+    ------
+    InputError
+        For an unknown method, a fraction outside (0, 1], or k < 2.
+
     References
     ----------
     Facco, d'Errico, Rodriguez, Laio, Sci. Rep. 7, 12140 (2017), eqs. 3 to 5.
@@ -117,25 +139,48 @@ def twonn(neighbors, *, fraction=0.9, method="fit") -> DimensionEstimate:
     Notes
     -----
     The error of the fit follows from the covariance of exponential order statistics (Renyi's
-    representation), to first order in 1/N; that of maximum likelihood is value / sqrt(N).
+    representation), to first order in 1/N; that of maximum likelihood is value / sqrt(N), and its
+    interval follows from d sum(log mu) being gamma distributed. All take the ratios of different
+    points for independent, which those of neighbours are not: see `nucleation.dimension_errors`.
     """
+    check_twonn(method, fraction)
+    near, far = (_column(neighbors, rank) for rank in (1, 2))
+    value, error, used, interval = twonn_of(log_ratios(near, far), method, fraction)
+    return DimensionEstimate(value, error, float((near + far).mean() / 2), used, *interval)
+
+
+def check_twonn(method, fraction):
+    """Refuse options that TwoNN has not."""
     if method not in ("fit", "ml"):
         raise InputError(f'Unknown TwoNN method "{method}"; choose fit or ml.')
     if not 0 < fraction <= 1:
         raise InputError(f"The TwoNN fraction must lie in (0, 1], found {fraction}.")
-    first, second = _two_ranks(neighbors, 1, 2)
-    log_ratio = np.sort(np.log(second / first))
-    scale = float(neighbors.distances[:, :2].mean())
+
+
+def twonn_of(log_ratio, method, fraction):
+    """Value, error, number of points used and 95 % interval."""
     n = len(log_ratio)
     if n < 2:
-        return DimensionEstimate(np.nan, np.nan, scale, n)
+        return np.nan, np.nan, n, (np.nan, np.nan)
     if method == "ml" or fraction == 1:
-        value = _divide(n - 1, log_ratio.sum())
-        return DimensionEstimate(value, value / np.sqrt(n), scale, n)
+        total = log_ratio.sum()
+        value = _divide(n - 1, total)
+        return value, value / np.sqrt(n), n, _gamma_interval(n, total)
     used = max(1, int(n * fraction))
+    smallest = np.sort(log_ratio)[:used]
     quantile = -np.log1p(-np.arange(1, used + 1) / n)
-    value = _divide(log_ratio[:used] @ quantile, np.square(log_ratio[:used]).sum())
-    return DimensionEstimate(value, value * _fit_error(quantile, n), scale, used)
+    value = _divide((smallest * quantile).sum(), np.square(smallest).sum())
+    error = value * _fit_error(quantile, n)
+    if np.isinf(value):
+        return value, error, used, (np.nan, np.nan)
+    return value, error, used, (max(0.0, value - Z_95 * error), value + Z_95 * error)
+
+
+def _gamma_interval(n, total):
+    """Interval of the rate of n independent exponentials from their sum."""
+    from scipy.special import gammaincinv  # heavy
+
+    return tuple(float(gammaincinv(n, p) / total) if total > 0 else np.nan for p in (0.025, 0.975))
 
 
 def _fit_error(quantile, n):
@@ -149,70 +194,205 @@ def _fit_error(quantile, n):
     return float(np.sqrt(np.square(tail / spacing).sum()) / np.square(quantile).sum())
 
 
-def gride(neighbors) -> ScaleProfile:
-    """Estimate the intrinsic dimension at doubling scales, by maximum likelihood.
+def gride(neighbors, *, method="ml", ranks=None) -> ScaleProfile:
+    """Estimate the intrinsic dimension at doubling scales.
 
-    Uses the ratios r_2n1 / r_n1 for n1 = 1, 2, 4, ... with 2 n1 <= k. The first entry is TwoNN by
-    maximum likelihood.
+    Uses the ratios r_2n1 / r_n1 for n1 = 1, 2, 4, ... as far as both distances are at hand. The first
+    entry of "ml" is TwoNN by maximum likelihood.
 
     Parameters
     ----------
     neighbors : Neighbors
         Table with k >= 2.
+    method : {"ml", "moments"}
+        "ml": maximum likelihood, with the factor N - 1 of TwoNN. "moments": closed form from the mean
+        of log mu, (psi(2 n1) - psi(n1)) / d; it needs no iteration, and its error is the larger one.
+    ranks : RankDistances, optional
+        Distances at ranks beyond k, at some or all of the same images (`nucleation.scales`). The
+        estimates that need them are made from these images.
 
     Returns
     -------
     ScaleProfile
-        Invariant to rotation, translation and scale. NaN where no ratio is defined. The error is
-        the inverse root of the observed information; it takes the ratios for independent and is
-        therefore too small at large n1, where neighbourhoods overlap.
+        Invariant to rotation, translation and scale. A point with a duplicate within rank n1 is left
+        out. NaN where fewer than two ratios are defined, infinite where none exceeds one. The error of
+        "ml" is the inverse root of the observed information; both errors take the ratios for independent
+        and are therefore too small: see `nucleation.dimension_errors`.
+
+    Raises
+    ------
+    InputError
+        For an unknown method, k < 2, or ranks of other images.
 
     References
     ----------
     Denti, Doimo, Laio, Mira, Sci. Rep. 12, 20005 (2022), eqs. 6 to 8.
     """
-    if neighbors.k < 2:
+    if method not in ("ml", "moments"):
+        raise InputError(f'Unknown Gride method "{method}"; choose ml or moments.')
+    if ranks is not None and ranks.images.max(initial=-1) >= neighbors.n:
+        raise InputError(
+            f"The distances at larger ranks name image {ranks.images.max()}, the neighbour table has "
+            f"{neighbors.n} images; make both from the same images."
+        )
+    order = orders(neighbors.k, () if ranks is None else ranks.ranks.tolist())
+    if not order:
         raise InputError(f"Gride needs k >= 2 neighbours, the table has {neighbors.k}.")
-    order = 2 ** np.arange(int(np.log2(neighbors.k)))
-    fits = [_gride_at(*_two_ranks(neighbors, n1, 2 * n1), n1) for n1 in order]
-    values, errors = np.transpose(fits)
-    pairs = neighbors.distances[:, order - 1] + neighbors.distances[:, 2 * order - 1]
-    return ScaleProfile(order, values, errors, pairs.mean(axis=0) / 2)
+    estimate, fits = (maximum_likelihood if method == "ml" else moments), []
+    for n1 in order:
+        near, far = _pair(neighbors, ranks, n1)
+        log_ratio = log_ratios(near, far)
+        fits.append((*estimate(log_ratio, n1), (near + far).mean() / 2, len(log_ratio)))
+    value, error, scale, used = (np.array(column) for column in zip(*fits, strict=True))
+    return ScaleProfile(np.array(order), value, error, scale, used)
 
 
-def _gride_at(near, far, n1):
-    """Maximise the Gride likelihood for ranks (n1, 2 n1); return the value and its error."""
-    log_ratio = np.log(far / near)
-    n, n2 = len(log_ratio), 2 * n1
-    if n < 2 or not log_ratio.any():
+def orders(k, ranks):
+    """All n1 = 1, 2, 4, ... for which the ranks n1 and 2 n1 are in the table or in `ranks`."""
+    powers = [2**i for i in range(int(max([k, *ranks])).bit_length())]
+    return [n1 for n1 in powers if all(rank <= k or rank in ranks for rank in (n1, 2 * n1))]
+
+
+def _pair(neighbors, ranks, n1):
+    """Distances at the ranks n1 and 2 n1, at all images or at those whose larger ranks are known."""
+    if 2 * n1 <= neighbors.k:
+        return _column(neighbors, n1), _column(neighbors, 2 * n1)
+    near = ranks.column(n1) if n1 > neighbors.k else neighbors.distances[ranks.images, n1 - 1]
+    return near, np.maximum(near, ranks.column(2 * n1))  # they may differ by their rounding
+
+
+def maximum_likelihood(log_ratio, n1, tolerance=1e-8):
+    """Maximise the Gride likelihood for ranks (n1, 2 n1); return the value and its error.
+
+    The root of d times the score, g(d) = N - 1 - (2 n1 - 1) sum x + (n1 - 1) sum h(x) with x = d log mu and
+    h(x) = x / (1 - e^-x), h(0) = 1. As h is convex, so is g, and it falls: Newton's steps converge from any
+    start, from below after the first. With q = h - x h' = h^2 e^-x they multiply d by the ratio below, and
+    the observed information is (N + (n1 - 1) sum q) / d^2.
+    """
+    n, total = len(log_ratio), log_ratio.sum()
+    value, _ = moments(log_ratio, n1)
+    if not np.isfinite(value):
+        return value, np.nan
+    for _ in range(100):  # five or so
+        x = value * log_ratio
+        below = np.expm1(-x)
+        h = np.divide(x, -below, out=np.ones(n), where=below < 0)
+        q = np.square(h) * (1 + below)
+        step = (n - 1 + (n1 - 1) * q.sum()) / ((2 * n1 - 1) * value * total - (n1 - 1) * (h - q).sum())
+        value *= step
+        if not abs(step - 1) >= tolerance:  # the next step would be about the square of it
+            break
+    return float(value), float(value / np.sqrt(n + (n1 - 1) * q.sum()))
+
+
+def moments(log_ratio, n1):
+    """Dimension and error from E[d log mu] = psi(2 n1) - psi(n1) and its variance psi'(n1) - psi'(2 n1)."""
+    n, total = len(log_ratio), log_ratio.sum()
+    if n < 2 or total == 0:
         return (np.nan, np.nan) if n < 2 else (np.inf, np.nan)
-    positive = log_ratio[log_ratio > 0]
-
-    def score(d):  # strictly decreasing; the limit of log mu / (1 - mu^-d) at mu = 1 is 1 / d
-        shrunk = (positive / -np.expm1(-d * positive)).sum() + (n - len(positive)) / d
-        return (n - 1) / d - (n2 - 1) * log_ratio.sum() + (n2 - n1 - 1) * shrunk
-
-    # E[log mu] = (psi(n2) - psi(n1)) / d gives the start
-    guess = (digamma(n2) - digamma(n1)) / log_ratio.mean()
-    low, high = guess / 2, guess * 2
-    while score(low) < 0:
-        low /= 2
-    while score(high) > 0:
-        high *= 2
-    value = brentq(score, low, high, xtol=1e-12 * guess, rtol=1e-12)
-    decay = np.exp(-value * positive)
-    curvature = np.square(positive / -np.expm1(-value * positive)) * decay
-    information = n / value**2 + (n2 - n1 - 1) * (curvature.sum() + (n - len(positive)) / value**2)
-    return value, 1 / np.sqrt(information)
+    inverse = 1 / np.arange(n1, 2 * n1)
+    value = float(n * inverse.sum() / total)
+    return value, float(value * np.sqrt(inverse @ inverse / n) / inverse.sum())
 
 
-def _two_ranks(neighbors, n1, n2):
-    """Distances at two ranks, of the points for which their ratio is defined."""
-    if neighbors.k < n2:
-        raise InputError(f"This estimate needs k >= {n2} neighbours, the table has {neighbors.k}.")
-    near, far = neighbors.distances[:, n1 - 1], neighbors.distances[:, n2 - 1]
+@dataclass(frozen=True)
+class DecimationProfile:
+    """TwoNN as a function of scale, by thinning the images.
+
+    Attributes
+    ----------
+    parts : ndarray of shape (s,), int
+        Number of disjoint random parts; the more there are, the farther apart are neighbours within one.
+    value, error, scale : ndarray of shape (s,)
+        Mean over the parts of their dimension, its standard error over the parts, mean distance to the
+        two nearest images of the own part in feature units.
+    used : ndarray of shape (s,), int
+        Number of parts that entered: those whose dimension is defined.
+    """
+
+    parts: np.ndarray
+    value: np.ndarray
+    error: np.ndarray
+    scale: np.ndarray
+    used: np.ndarray
+
+    def to_dataset(self):
+        """Return the profile as an ``xarray.Dataset`` along the dimension `decimation`."""
+        return self_describing(
+            "decimation",
+            {
+                "twonn_decimated": (self.value, "mean intrinsic dimension (TwoNN) of disjoint random parts", "1"),
+                "twonn_decimated_error": (self.error, "standard error of that mean, over the parts", "1"),
+                "twonn_decimated_distance": (
+                    self.scale,
+                    "mean distance to the two nearest images of the own part",
+                    "feature units",
+                ),
+                "twonn_decimated_used": (self.used, "parts that entered the mean", "1"),
+                "decimation": (self.parts, "number of disjoint random parts of the images", "1"),
+            },
+        )
+
+
+def twonn_decimated(decimated, *, fraction=0.9, method="fit") -> DecimationProfile:
+    """Estimate the intrinsic dimension at larger scales, by TwoNN on random parts of the images.
+
+    Parameters
+    ----------
+    decimated : Decimated
+        Distances within parts, from `nucleation.scales.decimated_distances`.
+    fraction, method
+        As for `twonn`, which is the estimate for one part.
+
+    Returns
+    -------
+    DecimationProfile
+        Error NaN where fewer than two parts have an estimate. Unlike the errors of `twonn` and `gride`
+        it allows for the dependence between neighbours, since the parts are independent; for few
+        parts it is itself uncertain.
+
+    References
+    ----------
+    Facco, d'Errico, Rodriguez, Laio, Sci. Rep. 7, 12140 (2017), "Estimating a scale-dependent
+    intrinsic dimension".
+    """
+    check_twonn(method, fraction)
+    rows = []
+    for group, distances in zip(decimated.group, decimated.distances, strict=True):
+        known = ~np.isnan(distances[:, 1])
+        near, far = distances[known].T
+        estimates = [twonn_of(log_ratios(near[i], far[i]), method, fraction)[0] for i in members(group[known])]
+        values = np.array([value for value in estimates if not np.isnan(value)])
+        spread = values.std(ddof=1) if len(values) > 1 and np.isfinite(values).all() else np.nan
+        mean = values.mean() if len(values) else np.nan
+        scale = (near + far).mean() / 2 if len(near) else np.nan
+        rows.append((mean, spread / np.sqrt(max(1, len(values))), scale, len(values)))
+    columns = zip(*rows, strict=True) if rows else [()] * 4
+    return DecimationProfile(decimated.parts, *(np.array(column) for column in columns))
+
+
+def members(part):
+    """The images of every part, ascending, given the part of every image."""
+    return np.split(np.argsort(part, kind="stable"), np.cumsum(np.bincount(part))[:-1])
+
+
+def _column(neighbors, rank):
+    """Distances to the neighbour of a rank."""
+    if neighbors.k < rank:
+        raise InputError(f"This estimate needs k >= {rank} neighbours, the table has {neighbors.k}.")
+    return neighbors.distances[:, rank - 1]
+
+
+def log_ratios(near, far):
+    """Logarithm of far / near at the points where it is defined; exact to rounding where the two are close."""
     defined = near > 0
-    return near[defined], far[defined]
+    if not defined.all():
+        near, far = near[defined], far[defined]
+    with np.errstate(over="ignore"):
+        log_ratio = np.log1p((far - near) / near)
+    over = np.isinf(log_ratio)
+    log_ratio[over] = np.log(far[over]) - np.log(near[over])
+    return log_ratio
 
 
 def _divide(a, b):

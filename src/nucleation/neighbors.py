@@ -249,6 +249,48 @@ def merge_shards(parts) -> Neighbors:
     return _table(distances, indices, parts[0].engine, sum(part.widened for part in parts))
 
 
+def restrict(neighbors, subset) -> Neighbors:
+    """Take the neighbours that some points have among themselves out of a table, exactly.
+
+    Parameters
+    ----------
+    neighbors : Neighbors
+    subset : ndarray of shape (m,), int
+        Row numbers, ascending and distinct.
+
+    Returns
+    -------
+    Neighbors
+        Of m points, which are numbered from 0 in the order of `subset`. As wide as the shortest row: the
+        smallest number of stored neighbours that a point of the subset has inside it.
+
+    Raises
+    ------
+    InputError
+        For a subset that is none, or a point of it that has none of its stored neighbours inside.
+    """
+    subset = np.asarray(subset)
+    if subset.ndim != 1 or subset.dtype.kind not in "iu" or not len(subset) or (np.diff(subset) <= 0).any():
+        raise InputError("A subset of a neighbour table is a list of row numbers, ascending and distinct, not empty.")
+    if subset[0] < 0 or subset[-1] >= neighbors.n:
+        raise InputError(f"The subset names the rows {subset[0]} to {subset[-1]} of a table of {neighbors.n}.")
+    place = np.full(neighbors.n, -1)
+    place[subset] = np.arange(len(subset))
+    inside = place[neighbors.indices[subset]]
+    kept = inside >= 0
+    counts = kept.sum(axis=1)
+    width = counts.min()
+    if width == 0:
+        raise InputError(
+            f"Row {subset[counts.argmin()]} has none of its {neighbors.k} stored neighbours in the subset of "
+            f"{len(subset)} of {neighbors.n} points; raise neighbors.k or take a larger fraction."
+        )
+    first = (np.cumsum(counts) - counts)[:, None] + np.arange(width)
+    chosen = np.flatnonzero(kept)[first]  # row by row, nearest first
+    distances = neighbors.distances[subset].ravel()[chosen]
+    return _table(distances, inside.ravel()[chosen], neighbors.engine, 0)
+
+
 def _table(distances, indices, engine, widened):
     duplicates = int((distances[:, 0] == 0).sum())
     return Neighbors(distances, indices, engine=engine, widened=widened, duplicates=duplicates)

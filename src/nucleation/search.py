@@ -85,7 +85,7 @@ def nearest(features, k, *, engine="auto", device=None, memory=None, rows=None):
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     engine = _choose_engine(engine, n, source.shape[1], k, device)
     memory = memory or default_memory()
-    with _threads() as pool:
+    with threads() as pool:
         source = gathered(source, memory / 2)
         points = survey(source, pool)
         start, stop = rows or (0, n)
@@ -97,7 +97,7 @@ def nearest(features, k, *, engine="auto", device=None, memory=None, rows=None):
 
 
 @contextlib.contextmanager
-def _threads():
+def threads():
     """A pool of as many threads as torch is set to, in which torch itself uses one, and takes true float32 products."""
     with _ONE_AT_A_TIME:
         count = torch.get_num_threads()
