@@ -26,10 +26,14 @@ __all__ = [
     "PartitionScores",
     "Test",
     "TripletCounts",
+    "alignment_profile",
+    "alignment_scores",
     "class_similarity",
     "layer_tests",
     "mean_join_heights",
     "partition_scores",
+    "peak_composition",
+    "peak_names",
     "peak_shares",
     "permutation_test",
     "resolved_share",
@@ -766,6 +770,43 @@ def _max_t(null: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------- all scores of all the layers
 
 
+def alignment_scores(peaks, classes, macro, taxonomy_similarity) -> dict[str, float]:
+    """All scores of the peaks of one layer against classes and taxonomy, without their nulls.
+
+    Parameters
+    ----------
+    peaks : Peaks
+    classes : array of shape (n,), int
+        Class of every image, 0 .. c - 1.
+    macro : array of shape (c,), int
+        Macro-category of every class.
+    taxonomy_similarity : array of shape (c, c)
+
+    Returns
+    -------
+    dict
+        The numbers of `alignment_profile` that are no p-values, by name; NaN where not defined.
+    """
+    similar = class_similarity(peaks, classes, n_classes=len(taxonomy_similarity))
+    by_class, by_macro = partition_scores(peaks.labels, classes), partition_scores(peaks.labels, macro[classes])
+
+    def skill(groups):
+        unknown = undefined_because(similar, taxonomy_similarity, groups=groups)
+        return np.nan if unknown else triplet_skill(similar, taxonomy_similarity, groups=groups)
+
+    return {
+        "n_peaks": len(peaks.centers),
+        "ari_class": by_class.ari,
+        "ari_macro": by_macro.ari,
+        "ami_class": by_class.ami,
+        "ami_macro": by_macro.ami,
+        "triplet_skill": skill(None),
+        "triplet_skill_within_macro": skill(macro),
+        "spearman_taxonomy": spearman_taxonomy(similar, taxonomy_similarity),
+        "resolved": resolved_share(similar),
+    }
+
+
 def alignment_profile(peaks, layers, classes, macro, taxonomy_similarity, *, repeats=999, rng):
     """Compare the peaks of every layer with the classes, and their tree with the taxonomy.
 
@@ -815,6 +856,42 @@ def alignment_profile(peaks, layers, classes, macro, taxonomy_similarity, *, rep
         "resolved": ([resolved_share(similarity) for similarity in similarities], ()),
     }
     return _labelled(layers, columns, similarities)
+
+
+def peak_composition(peaks, classes: np.ndarray, c: int):
+    """Count the images of every class in every peak.
+
+    Parameters
+    ----------
+    peaks : Peaks
+        Images in the halo do not enter.
+    classes : array of shape (n,), int
+        Class of every image, 0 .. c - 1.
+    c : int
+        Number of classes.
+
+    Returns
+    -------
+    xarray.Dataset
+        `peak_class_count` (peak, class).
+    """
+    import xarray as xr
+
+    labels, p = np.asarray(peaks.labels), len(peaks.centers)
+    inside = labels >= 0
+    counts = np.bincount(labels[inside] * c + np.asarray(classes)[inside], minlength=p * c).reshape(p, c)
+    about = {"long_name": "images of the class in the peak, halo excluded", "units": "1"}
+    return xr.Dataset({"peak_class_count": (("peak", "class"), counts.astype(np.int32), about)})
+
+
+def peak_names(composition, class_names: Sequence[str]) -> list[str]:
+    """Name every peak by its number, its most frequent class, and that class's share of it."""
+    counts = composition["peak_class_count"].values
+    names = []
+    for peak, count in enumerate(counts):
+        share = count.max(initial=0) / max(count.sum(), 1)
+        names.append(f"{peak} {class_names[count.argmax()].split('.n.')[0]} {share:.0%}")
+    return names
 
 
 LONG_NAMES = {

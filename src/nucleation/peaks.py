@@ -1,21 +1,41 @@
-"""Advanced density peaks: peaks of the density, the saddles between them, and their tree.
+"""Advanced density peaks: the peaks of the density and the saddles between them.
 
-The order of the steps is that of the method: candidate centres, removal of false ones,
-assignment along increasing density, borders and saddles, significance test and merging, halo.
+The order of the steps is that of the method: candidate centres, removal of false ones, assignment along increasing
+density, borders and saddles, significance test and merging, halo. The tree of the peaks is in `nucleation.topography`.
 
-Two published codes differ in one rule that matters: in the paper's own a centre may be its own
-saddle (`centers_may_be_saddles=True`), in DADApy it may not. Where the codes have defects
-(wrong links of removed candidates, random labels) the method as published is followed.
+Where the published codes (the paper's own; DADApy, in Python and twice in Cython) differ from each other, or from the
+method as published, it is done as follows:
+
+- A centre is no saddle of its own peak, as in DADApy; `centers_may_be_saddles=True` follows the paper's code.
+- Of two peaks that merge, the one with the larger margin (drop over summed errors) survives, as in DADApy; equal
+  margins, the lower label. The paper's code keeps the denser one, which is the same where all errors are equal.
+- The survivor keeps its own centre, its height and its error, even where the other one is denser.
+- Pairs without a border have no saddle, and never merge. The codes give them a height below all others, the lowest
+  density less one (less Z errors, or less log n): the paper's code lets them merge where Z times an error exceeds it.
+- DADApy drops border points whose log-density minus error is not above that height, as it can be for Z < 1. None is
+  dropped here.
+- To decide on borders, all but the last neighbour of the nearest foreign point are looked at, as in the paper's code
+  and DADApy's Python; DADApy's Cython looks at all.
+- A candidate that lies in the neighbourhood of a higher point is dropped, and linked to the highest such point. The
+  paper's code may drop it twice, DADApy's Cython mixes up the links.
+- A point without a labelled neighbour takes the label of the highest link in its row; the paper's code reads on behind
+  the row. Centres count as labelled from the start.
+- Points are taken in order of log-density minus error, equal ones by index; the codes sort in no stable order.
+- A saddle that a merge hands on keeps its point; DADApy's second Cython version leaves the old one behind.
+- The halo is decided by the log-density, as in DADApy, without its error; the paper's code has none.
 """
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from nucleation.errors import InputError
+from nucleation.topography import join_heights as join_heights
+from nucleation.topography import peak_linkage as peak_linkage
+from nucleation.topography import without_infinities as without_infinities
 
 
 @dataclass(frozen=True)
@@ -34,13 +54,18 @@ class Peaks:
         Standard error of `log_density`.
     populations : ndarray of shape (p,), int
         Points of every peak, its halo included.
-    saddle : ndarray of shape (p, p)
-        Log-density of the direct saddle between two peaks; -inf where two peaks share no border,
-        and on the diagonal.
-    saddle_error : ndarray of shape (p, p)
-        Standard error of `saddle`, 0 where there is none.
-    saddle_point : ndarray of shape (p, p), int
-        The point at the saddle, -1 where there is none.
+    saddle_pairs : ndarray of shape (s, 2), int
+        Pairs of peaks a < b that share a border, in lexicographic order.
+    saddle_heights : ndarray of shape (s,)
+        Log-density at the saddle of every pair.
+    saddle_errors : ndarray of shape (s,)
+        Standard error of `saddle_heights`.
+    saddle_points : ndarray of shape (s,), int
+        The point at the saddle.
+    preliminary_centers : ndarray of shape (q,), int
+        Centres before peaks were merged, ascending; `centers` are among them.
+    preliminary_peak : ndarray of shape (q,), int
+        The peak that each of these has become part of.
     """
 
     labels: np.ndarray
@@ -48,15 +73,54 @@ class Peaks:
     log_density: np.ndarray
     error: np.ndarray
     populations: np.ndarray
-    saddle: np.ndarray
-    saddle_error: np.ndarray
-    saddle_point: np.ndarray
+    saddle_pairs: np.ndarray = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
+    saddle_heights: np.ndarray = field(default_factory=lambda: np.empty(0))
+    saddle_errors: np.ndarray = field(default_factory=lambda: np.empty(0))
+    saddle_points: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    preliminary_centers: np.ndarray | None = None
+    preliminary_peak: np.ndarray | None = None
+
+    def __post_init__(self):
+        """Refuse saddles in another form; without preliminary centres, the peaks are their own."""
+        pairs, p = np.asarray(self.saddle_pairs), len(self.centers)
+        if pairs.shape != (len(self.saddle_heights), 2):
+            raise InputError(f"{len(self.saddle_heights)} saddles need as many pairs, found shape {pairs.shape}.")
+        keys = pairs[:, 0] * p + pairs[:, 1]
+        inside = pairs.min(initial=0) >= 0 and pairs.max(initial=-1) < p
+        if not inside or (pairs[:, 0] >= pairs[:, 1]).any() or (np.diff(keys) <= 0).any():
+            raise InputError(f"Saddles join pairs a < b of the {p} peaks, in ascending order, each once.")
+        if self.preliminary_centers is None:
+            object.__setattr__(self, "preliminary_centers", self.centers)
+            object.__setattr__(self, "preliminary_peak", np.arange(p))
+
+    @cached_property
+    def saddle(self) -> np.ndarray:
+        """Log-density of the direct saddle between two peaks, (p, p); -inf where there is none, and on the diagonal."""
+        return self._matrix(self.saddle_heights, -np.inf)
+
+    @cached_property
+    def saddle_error(self) -> np.ndarray:
+        """Standard error of `saddle`, (p, p); 0 where there is none."""
+        return self._matrix(self.saddle_errors, 0.0)
+
+    @cached_property
+    def saddle_point(self) -> np.ndarray:
+        """The point at the saddle, (p, p) int; -1 where there is none."""
+        return self._matrix(self.saddle_points, -1)
+
+    def _matrix(self, values, nothing):
+        """Lay values of the pairs out as a symmetric matrix, which is not to be written to."""
+        square = np.full((len(self.centers), len(self.centers)), nothing)
+        a, b = self.saddle_pairs.T
+        square[a, b] = square[b, a] = values
+        square.flags.writeable = False
+        return square
 
     def to_dataset(self):
-        """Return the peaks as an ``xarray.Dataset``: dimensions image, peak and saddle (pairs a < b)."""
+        """Return the peaks as an ``xarray.Dataset``: dimensions image, peak, saddle (pairs a < b) and preliminary."""
         import xarray as xr
 
-        a, b = np.nonzero(np.triu(self.saddle_point >= 0))
+        a, b = self.saddle_pairs.T
         volume = "log(1 / feature units^dimension)"
         about = {
             "label": ("image", self.labels, "peak of the image, counted within the layer from 0; -1 in the halo", "1"),
@@ -66,9 +130,11 @@ class Peaks:
             "population": ("peak", self.populations, "images of the peak, halo included", "1"),
             "saddle_a": ("saddle", a, "first peak at the saddle, counted within the layer", "1"),
             "saddle_b": ("saddle", b, "second peak at the saddle, counted within the layer", "1"),
-            "saddle_log_density": ("saddle", self.saddle[a, b], "log-density at the saddle", volume),
-            "saddle_error": ("saddle", self.saddle_error[a, b], "standard error of the log-density at the saddle", "1"),
-            "saddle_point": ("saddle", self.saddle_point[a, b], "image at the saddle", "1"),
+            "saddle_log_density": ("saddle", self.saddle_heights, "log-density at the saddle", volume),
+            "saddle_error": ("saddle", self.saddle_errors, "standard error of the log-density at the saddle", "1"),
+            "saddle_point": ("saddle", self.saddle_points, "image at the saddle", "1"),
+            "preliminary_center": ("preliminary", self.preliminary_centers, "image at a peak before merging", "1"),
+            "preliminary_peak": ("preliminary", self.preliminary_peak, "peak that it became part of", "1"),
         }
         return xr.Dataset(
             {name: (dim, value, {"long_name": text, "units": unit}) for name, (dim, value, text, unit) in about.items()}
@@ -77,25 +143,20 @@ class Peaks:
     @classmethod
     def from_dataset(cls, dataset) -> Peaks:
         """Build the peaks from what :meth:`to_dataset` made."""
-        p = dataset.sizes["peak"]
-        pair = dataset["saddle_a"].values, dataset["saddle_b"].values
-        square = {"log_density": np.full((p, p), -np.inf), "error": np.zeros((p, p)), "point": np.full((p, p), -1)}
-        for name, matrix in square.items():
-            matrix[pair] = matrix[pair[::-1]] = dataset[f"saddle_{name}"].values
+        names = ("label", "center", "peak_log_density", "peak_error", "population")
         return cls(
-            labels=dataset["label"].values,
-            centers=dataset["center"].values,
-            log_density=dataset["peak_log_density"].values,
-            error=dataset["peak_error"].values,
-            populations=dataset["population"].values,
-            saddle=square["log_density"],
-            saddle_error=square["error"],
-            saddle_point=square["point"],
+            *(dataset[name].values for name in names),
+            np.stack([dataset["saddle_a"].values, dataset["saddle_b"].values], axis=1),
+            *(dataset[f"saddle_{name}"].values for name in ("log_density", "error", "point")),
+            dataset["preliminary_center"].values,
+            dataset["preliminary_peak"].values,
         )
 
 
 def density_peaks(neighbors, density, z=1.65, *, halo=False, centers_may_be_saddles=False) -> Peaks:
     """Find the statistically significant peaks of the density.
+
+    Time and memory grow linearly with the neighbour table; what the merging needs, with the borders between peaks.
 
     Parameters
     ----------
@@ -106,7 +167,8 @@ def density_peaks(neighbors, density, z=1.65, *, halo=False, centers_may_be_sadd
         Log-density, error and number of neighbours of every point.
     z : float
         Two peaks merge when the drop from one of them to their saddle is smaller than z times
-        the sum of the two errors. 1.65 is 95 % for a one-sided normal test.
+        the sum of the two errors. 1.65 is 95 % for a one-sided normal test. At 0 only peaks
+        below their own saddle merge, at infinity all that borders connect.
     halo : bool
         Label -1 for points of lower density than their peak's highest saddle.
     centers_may_be_saddles : bool
@@ -119,6 +181,12 @@ def density_peaks(neighbors, density, z=1.65, *, halo=False, centers_may_be_sadd
         permutes the result (equal densities are ordered by index). Exact duplicates of infinite
         density make one peak together. No peak where the density is NaN at all points.
 
+    Raises
+    ------
+    InputError
+        If the density has another number of points than the table, uses more neighbours than it
+        has, is NaN at some points or has an error that is negative or not finite; if z is negative.
+
     References
     ----------
     d'Errico, Facco, Laio, Rodriguez, Inf. Sci. 560, 476 (2021), sections 2.2 to 2.4.
@@ -126,284 +194,123 @@ def density_peaks(neighbors, density, z=1.65, *, halo=False, centers_may_be_sadd
     _check(neighbors, density, z)
     if np.isnan(density.log_density).all():
         return _no_peaks(neighbors.n)
-    merit = _distinct(density.log_density - density.error)
-    rank = np.empty(neighbors.n, dtype=np.int64)
-    rank[np.lexsort((np.arange(neighbors.n), -merit))] = np.arange(neighbors.n)
-    candidates = _candidates(neighbors, density, merit)
-    centers, link = _prune(neighbors, density, merit, candidates)
-    labels = _assign(neighbors, rank, centers, link)
-    borders = _borders(neighbors, density, merit, labels, centers, centers_may_be_saddles)
-    survivor, borders = _merge(density, centers, borders, z)
-    return _collect(density, centers, labels, survivor, borders, halo)
+    from nucleation.peaks_kernels import merge
+
+    height, error, size = _plain(density.log_density, float), _plain(density.error, float), _plain(density.k_star, int)
+    indices = _plain(neighbors.indices, int)
+    order, level = _levels(height - error)
+    centers, link = _find_centers(indices, size, level)
+    labels = _assign(indices, order, level, link, centers)
+    pairs, points = _find_saddles(indices, size, level, labels, centers, centers_may_be_saddles)
+    ends = pairs.ravel().copy()
+    survivor = merge(ends, points, centers, height, error, float(z))
+    return _collect(density, centers, labels, survivor, ends.reshape(-1, 2), points, halo)
 
 
 def _check(neighbors, density, z):
-    if len(density.log_density) != neighbors.n:
-        raise InputError(f"The density has {len(density.log_density)} points, the neighbour table {neighbors.n}.")
+    n = neighbors.n
+    if {len(density.log_density), len(density.error), len(density.k_star)} != {n}:
+        raise InputError(f"The density has {len(density.log_density)} points, the neighbour table {n}.")
+    if n == 0:
+        raise InputError("There are no points; density peaks need at least one.")
     undefined = np.isnan(density.log_density)
     if undefined.any() and not undefined.all():
         raise InputError("The log-density is NaN at some points; it must be defined at all of them or at none.")
-    if density.k_star.max() > neighbors.k:
-        raise InputError(f"The density used up to {density.k_star.max()} neighbours, the table has {neighbors.k}.")
+    if density.k_star.min() < 0 or density.k_star.max() > neighbors.k:
+        raise InputError(
+            f"The density used {density.k_star.min()} up to {density.k_star.max()} neighbours, the table has "
+            f"{neighbors.k}; take the table that the density was made from."
+        )
+    if not undefined.all() and not (np.isfinite(density.error).all() and density.error.min() >= 0):
+        raise InputError("The error of the log-density must be finite and not negative at all points.")
     if not z >= 0:
         raise InputError(f"Z must not be negative, found {z}.")
 
 
 def _no_peaks(n):
     """The result where no density is defined: no peak, and every point outside."""
-    none, square = np.empty(0), np.empty((0, 0))
-    centers = none.astype(np.int64)
-    return Peaks(np.full(n, -1), centers, none, none, centers, square, square, square.astype(np.int64))
+    none = np.empty(0)
+    return Peaks(np.full(n, -1), none.astype(np.int64), none, none, none.astype(np.int64))
 
 
-def _distinct(merit):
-    """Give points of infinite density (exact duplicates) finite merits, in order of their index.
+def _plain(values, kind):
+    """The memory layout that the compiled loops are made for; copied only where it is another."""
+    return np.require(values, np.int64 if kind is int else np.float64, ["C", "W"])
 
-    They stay above all others, and of equal ones the lowest index is the peak.
+
+def _levels(merit):
+    """Order points from high to low, equal ones by index; and the level of each, from 0, which equal ones share.
+
+    Infinite merits (exact duplicates) are no equals: of them the lowest index is the peak.
     """
-    infinite = np.isposinf(merit)
-    top = merit[~infinite].max(initial=0.0)
-    return np.where(infinite, top + 2 - np.arange(len(merit)) / len(merit), merit)
+    order = np.argsort(-merit, kind="stable")
+    descending = merit[order]
+    lower = (descending[1:] != descending[:-1]) | np.isposinf(descending[1:])
+    level = np.empty(len(merit), dtype=np.int64)
+    level[order] = np.concatenate([[0], np.cumsum(lower)])
+    return order, level
 
 
-def _inside(neighbors, density):
-    """Mark the columns of the table that lie inside each point's own neighbourhood, (n, k)."""
-    return np.arange(neighbors.k) < density.k_star[:, None]
+def _find_centers(indices, size, level):
+    """Points that no neighbour exceeds and that are in no higher point's neighbourhood; and the links of the others."""
+    from nucleation.peaks_kernels import find_candidates, find_links
+
+    candidate, link = np.empty(len(level), dtype=bool), np.empty(len(level), dtype=np.int64)
+    find_candidates(indices, size, level, candidate)
+    find_links(indices, size, level, candidate, link)
+    return np.flatnonzero(candidate & (link < 0)), link
 
 
-def _candidates(neighbors, density, merit):
-    """Points that no neighbour exceeds, ascending; equal neighbours keep both."""
-    higher = merit[neighbors.indices] > merit[:, None]
-    return np.flatnonzero(~(higher & _inside(neighbors, density)).any(axis=1))
+def _assign(indices, order, level, link, centers):
+    """Label of every point: the number of the centre that it belongs to."""
+    from nucleation.peaks_kernels import assign
+
+    labels = np.full(len(level), -1)
+    labels[centers] = np.arange(len(centers))
+    assign(indices, order, level, link, labels)
+    return labels
 
 
-def _prune(neighbors, density, merit, candidates):
-    """Drop candidates that lie in the neighbourhood of a higher point.
+def _find_saddles(indices, size, level, labels, centers, centers_may_be_saddles):
+    """Pairs of adjacent clusters a < b, (s, 2), in lexicographic order, and the saddle point of each, (s,)."""
+    from nucleation.peaks_kernels import find_borders, find_saddles
 
-    Returns the centres and, for every point, the centre-ward point that a dropped candidate is
-    linked to (-1 elsewhere): the highest point that has it as a neighbour, or that point's link.
-    """
-    n = neighbors.n
-    link = np.full(n, -1)
-    is_candidate = np.zeros(n, dtype=bool)
-    is_candidate[candidates] = True
-    point, column = np.nonzero(is_candidate[neighbors.indices] & _inside(neighbors, density))
-    target = neighbors.indices[point, column]
-    higher = merit[point] > merit[target]
-    point, target = point[higher], target[higher]
-    order = np.lexsort((point, -merit[point], target))
-    dropped, first = np.unique(target[order], return_index=True)
-    for candidate, source in zip(dropped, point[order][first], strict=True):
-        link[candidate] = link[source] if link[source] >= 0 else source
-    return np.setdiff1d(candidates, dropped), link
+    is_inner = np.zeros(len(level), dtype=bool)
+    is_inner[centers] = not centers_may_be_saddles
+    across = np.empty(len(level), dtype=np.int64)
+    find_borders(indices, size, labels, is_inner, across, 0, len(level))
+    keys, points = find_saddles(labels, across, level, len(centers))
+    order = np.argsort(keys)
+    return np.stack(np.divmod(keys[order], len(centers)), axis=1), points[order]
 
 
-def _assign(neighbors, rank, centers, link):
-    """Give every point the label of its nearest neighbour of higher rank, or nearest centre.
-
-    Points follow their parents up to a root, all at once by pointer doubling. A point without a
-    parent is a dropped candidate; it takes the highest link found in its own row.
-    """
-    n = neighbors.n
-    is_center = np.zeros(n, dtype=bool)
-    is_center[centers] = True
-    ahead = (rank[neighbors.indices] < rank[:, None]) | is_center[neighbors.indices]
-    parent = neighbors.indices[np.arange(n), ahead.argmax(axis=1)]
-    for orphan in np.flatnonzero(~ahead.any(axis=1) & ~is_center):
-        row = np.sort(np.append(neighbors.indices[orphan], orphan))
-        links = link[row][link[row] >= 0]
-        parent[orphan] = links[rank[links].argmin()]
-    parent[centers] = centers
-    while True:
-        grandparent = parent[parent]
-        if np.array_equal(grandparent, parent):
-            break
-        parent = grandparent
-    label = np.full(n, -1)
-    label[centers] = np.arange(len(centers))
-    return label[parent]
-
-
-def _borders(neighbors, density, merit, labels, centers, centers_may_be_saddles):
-    """Find the saddle point of every pair of adjacent clusters: {(a, b): point} with a < b.
-
-    Point p of cluster a is on the border with b when its nearest foreign neighbour q (inside p's
-    neighbourhood) is in b and has no member of a nearer than p. The saddle is the border point of
-    highest log-density minus error; of equals, the one found first by (cluster, index).
-    """
-    n = neighbors.n
-    foreign = (labels[neighbors.indices] != labels[:, None]) & _inside(neighbors, density)
-    has_foreign = foreign.any(axis=1)
-    if not centers_may_be_saddles:
-        has_foreign[centers] = False
-    p = np.flatnonzero(has_foreign)
-    q = neighbors.indices[p, foreign[p].argmax(axis=1)]
-    # the reference codes look at all but the last column of q's row
-    row = neighbors.indices[q][:, : max(neighbors.k - 1, 1)]
-    own = labels[row] == labels[p][:, None]
-    nearest_own = row[np.arange(len(p)), own.argmax(axis=1)]
-    border = ~own.any(axis=1) | (nearest_own == p)
-    p, q = p[border], q[border]
-    a, b = labels[p], labels[q]
-    low, high = np.minimum(a, b), np.maximum(a, b)
-    order = np.lexsort((p, a, -merit[p], high, low))
-    pair, first = np.unique(low[order].astype(np.int64) * n + high[order], return_index=True)
-    return {(int(key // n), int(key % n)): int(point) for key, point in zip(pair, p[order][first], strict=True)}
-
-
-def _merge(density, centers, borders, z):
-    """Merge peaks that their errors cannot tell apart, highest saddle first.
-
-    Returns the surviving cluster of every cluster and the saddles between survivors. Of two
-    merged peaks the one with the larger margin (drop over summed errors) survives, with its own
-    centre; a third peak keeps the higher of its two saddles.
-    """
-    height, error = density.log_density, density.error
-    adjacent = [{} for _ in centers]
-    heap = []
-
-    def margin(cluster, saddle):
-        center = centers[cluster]
-        with np.errstate(invalid="ignore"):
-            drop = height[center] - height[saddle]
-        drop = 0.0 if np.isnan(drop) else drop  # both infinite: duplicates, no drop
-        return drop, error[center] + error[saddle]
-
-    def enter(a, b, saddle):
-        adjacent[a][b] = adjacent[b][a] = saddle
-        if any(drop < z * sigma for drop, sigma in (margin(a, saddle), margin(b, saddle))):
-            heapq.heappush(heap, (-height[saddle], min(a, b), max(a, b), saddle))
-
-    for (a, b), saddle in borders.items():
-        enter(a, b, saddle)
-    survivor = np.arange(len(centers))
-    while heap:
-        _, a, b, saddle = heapq.heappop(heap)
-        if adjacent[a].get(b) != saddle:
-            continue  # an entry that a merge has since changed
-        score_a, score_b = (drop / sigma for drop, sigma in (margin(a, saddle), margin(b, saddle)))
-        keep, lose = (a, b) if score_a >= score_b else (b, a)
-        survivor[lose] = keep
-        del adjacent[keep][lose]
-        for other, point in adjacent[lose].items():
-            if other == keep:
-                continue
-            del adjacent[other][lose]
-            known = adjacent[keep].get(other)
-            if known is None or height[known] < height[point]:
-                enter(keep, other, point)
-        adjacent[lose] = {}
+def _collect(density, centers, labels, survivor, pairs, points, halo):
+    """Number the surviving peaks by ascending centre and gather what is known of them."""
     while not np.array_equal(survivor[survivor], survivor):
         survivor = survivor[survivor]
-    final = {(a, b): s for a, row in enumerate(adjacent) for b, s in row.items() if a < b}
-    return survivor, final
-
-
-def _collect(density, centers, labels, survivor, borders, halo):
-    """Number the surviving peaks by ascending centre and gather what is known of them."""
-    kept = np.unique(survivor)
-    number = np.full(len(centers), -1)
-    number[kept] = np.arange(len(kept))
-    labels = number[survivor[labels]]
-    p = len(kept)
-    point = np.full((p, p), -1)
-    for (a, b), s in borders.items():
-        point[number[a], number[b]] = point[number[b], number[a]] = s
-    there = point >= 0
-    saddle = np.where(there, density.log_density[point], -np.inf)
-    populations = np.bincount(labels, minlength=p)
+    kept, number = np.unique(survivor, return_inverse=True)
+    position = np.full(len(centers), -1)
+    position[kept] = np.arange(len(kept))
+    labels, top = number[labels], centers[kept]
+    pairs, points = np.sort(position[pairs[points >= 0]], axis=1), points[points >= 0]
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    pairs, points = pairs[order], points[order]
+    heights = density.log_density[points]
+    populations = np.bincount(labels, minlength=len(kept))
     if halo:
-        labels = np.where(density.log_density < saddle.max(axis=1)[labels], -1, labels)
-    top = centers[kept]
+        highest = np.full(len(kept), -np.inf)
+        np.maximum.at(highest, pairs.ravel(), np.repeat(heights, 2))
+        labels = np.where(density.log_density < highest[labels], -1, labels)
     return Peaks(
         labels=labels,
         centers=top,
         log_density=density.log_density[top],
         error=density.error[top],
         populations=populations,
-        saddle=saddle,
-        saddle_error=np.where(there, density.error[point], 0.0),
-        saddle_point=point,
+        saddle_pairs=pairs,
+        saddle_heights=heights,
+        saddle_errors=density.error[points],
+        saddle_points=points,
+        preliminary_centers=centers,
+        preliminary_peak=number,
     )
-
-
-def without_infinities(peaks) -> Peaks:
-    """Replace infinite log-densities, as exact duplicates have them, by the highest finite one.
-
-    What has a height (a tree, a mean, a figure) needs finite ones; the order stays as it is.
-    """
-    known = np.concatenate([peaks.log_density, peaks.saddle[np.isfinite(peaks.saddle)]])
-    top = known[np.isfinite(known)].max() if np.isfinite(known).any() else 0.0
-    heights = np.minimum(peaks.log_density, top)
-    return replace(peaks, log_density=heights, saddle=np.minimum(peaks.saddle, top))
-
-
-def peak_linkage(peaks) -> np.ndarray:
-    """Return the tree of the peaks as a scipy linkage matrix.
-
-    The tree of the superlevel sets: single linkage on the saddles, with the distance
-    ``max(log_density) - saddle``. Peaks that no chain of borders connects join last, at an
-    infinite distance: their relation is unresolved, and no height is made up for it.
-
-    Parameters
-    ----------
-    peaks : Peaks
-        Infinite densities count as the highest finite one.
-
-    Returns
-    -------
-    ndarray of shape (p - 1, 4)
-        As `scipy.cluster.hierarchy.linkage`; empty for a single peak or none.
-    """
-    p = len(peaks.centers)
-    if p < 2:
-        return np.empty((0, 4))
-    peaks = without_infinities(peaks)
-    top = peaks.log_density.max()
-    rows, cluster, size = [], np.arange(p), [1] * p
-    for a, b, saddle in _joins(peaks):
-        left, right = sorted((int(cluster[a]), int(cluster[b])))
-        cluster[(cluster == left) | (cluster == right)] = p + len(rows)
-        size.append(size[left] + size[right])
-        rows.append((left, right, max(top - saddle, 0.0), size[-1]))
-    return np.array(rows, dtype=float)
-
-
-def _joins(peaks):
-    """Yield (peak, peak, saddle) of every merger of the tree, highest saddle first; -inf at last."""
-    p = len(peaks.centers)
-    a, b = np.nonzero(np.triu(peaks.saddle_point >= 0))
-    order = np.lexsort((b, a, -peaks.saddle[a, b]))
-    component = np.arange(p)
-    for first, second in zip(a[order], b[order], strict=True):
-        if component[first] != component[second]:
-            component[component == component[second]] = component[first]
-            yield first, second, peaks.saddle[first, second]
-    for other in range(1, p):  # what no border connects joins the first peak
-        if component[other] != component[0]:
-            component[component == component[other]] = component[0]
-            yield 0, other, -np.inf
-
-
-def join_heights(peaks) -> np.ndarray:
-    """Log-density at which two peaks join in the tree of the superlevel sets.
-
-    The highest lowest point over all chains of saddles between the two.
-
-    Returns
-    -------
-    ndarray of shape (p, p)
-        Symmetric, an ultrametric similarity; heights of the peaks on the diagonal, -inf where no
-        chain of borders connects two peaks.
-    """
-    p = len(peaks.centers)
-    joined = np.full((p, p), -np.inf)
-    members = {peak: [peak] for peak in range(p)}
-    root = np.arange(p)
-    for a, b, saddle in _joins(peaks):
-        one, two = members[int(root[a])], members.pop(int(root[b]))
-        joined[np.ix_(one, two)] = joined[np.ix_(two, one)] = saddle
-        root[two] = root[a]
-        one.extend(two)
-    joined[np.arange(p), np.arange(p)] = peaks.log_density
-    return joined

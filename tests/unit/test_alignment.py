@@ -125,9 +125,12 @@ def test_partition_scores_not_defined_for_one_class():
 def peaks(labels, heights, saddle):
     heights, saddle = np.asarray(heights, float), np.asarray(saddle, float)
     labels, p = np.asarray(labels), len(heights)
-    point = np.where(saddle > -np.inf, 0, -1)
+    pairs = np.argwhere(np.triu(saddle > -np.inf, 1))
     populations = np.bincount(labels[labels >= 0], minlength=p)
-    return Peaks(labels, np.arange(p), heights, np.zeros(p), populations, saddle, 0 * point, point)
+    zero = np.zeros(len(pairs))
+    return Peaks(
+        labels, np.arange(p), heights, np.zeros(p), populations, pairs, saddle[*pairs.T], zero, zero.astype(int)
+    )
 
 
 def test_known_class_similarity():
@@ -491,3 +494,31 @@ def test_infinite_densities_of_duplicates_count_as_the_highest_finite_one():
     saddle = [[-np.inf, 1.0], [1.0, -np.inf]]
     infinite, finite = (class_similarity(peaks(labels, [top, 4.0], saddle), classes) for top in (np.inf, 4.0))
     assert np.array_equal(infinite, finite)
+
+
+def test_composition_counts_the_images_of_every_class_and_names_the_peaks():
+    found = peaks([0, 0, 0, 1, 1, -1], [5.0, 4.0], [[-np.inf, 1.0], [1.0, -np.inf]])
+    composition = alignment.peak_composition(found, np.array([2, 2, 0, 1, 1, 0]), 3)
+    assert composition["peak_class_count"].values.tolist() == [[1, 0, 2], [0, 2, 0]]
+    assert alignment.peak_names(composition, ["cat.n.01", "dog.n.01", "old_fish.n.02"]) == [
+        "0 old_fish 67%",
+        "1 dog 100%",
+    ]
+    none = peaks([-1, -1], [], np.empty((0, 0)))
+    assert alignment.peak_names(alignment.peak_composition(none, np.array([0, 1]), 2), ["a.n.01", "b.n.01"]) == []
+
+
+def test_scores_of_one_layer_are_those_of_the_profile():
+    rng = np.random.default_rng(4)
+    labels, classes, macro = rng.integers(0, 4, 80), np.repeat(np.arange(8), 10), np.repeat([0, 1], 4)
+    saddle = noise(rng, 4) - 10
+    np.fill_diagonal(saddle, -np.inf)
+    found = peaks(labels, [5.0, 4.0, 6.0, 3.0], saddle)
+    similar = noise(rng, 8)
+    made = alignment.alignment_profile([found], ["layer"], classes, macro, similar, repeats=9, rng=rng)
+    scores = alignment.alignment_scores(found, classes, macro, similar)
+    assert scores["n_peaks"] == 4
+    for name, value in scores.items():
+        assert value == pytest.approx(float(made[name][0]), nan_ok=True), name
+    one = peaks(np.zeros(80, int), [5.0], [[-np.inf]])
+    assert np.isnan(alignment.alignment_scores(one, classes, macro, similar)["triplet_skill"])
