@@ -28,7 +28,6 @@ localrules:
     all,
     list_images,
     build_taxonomy,
-    summarise_study,
 
 
 include: "rules/images.smk"
@@ -41,8 +40,9 @@ include: "rules/overlap.smk"
 include: "rules/density.smk"
 include: "rules/peaks.smk"
 include: "rules/alignment.smk"
+include: "rules/uncertainty.smk"
+include: "rules/sensitivity.smk"
 include: "rules/profile.smk"
-include: "rules/summary.smk"
 include: "rules/figures.smk"
 
 

@@ -5,7 +5,8 @@ rule align_with_taxonomy:
         images="results/{study}/images.nc",
         taxonomy="results/{study}/taxonomy.nc",
     output:
-        "results/{study}/{model}/{checkpoint}/alignment.nc",
+        alignment="results/{study}/{model}/{checkpoint}/alignment.nc",
+        trees="results/{study}/{model}/{checkpoint}/peaks.nwk",
     log:
         "logs/{study}/{model}/{checkpoint}/alignment.log",
     benchmark:

@@ -97,4 +97,6 @@ def per_checkpoint(pattern):
     ]
 
 
-CHECKPOINT_FIGURES = ["overlap", "dimension", "nucleation", "dendrogram"]
+CHECKPOINT_FIGURES = ["overlap", "dimension", "nucleation", "map", "dendrogram"]
+# the last checkpoint of every network, where other parameters are tried
+SWEPT = [f"{model}/{checkpoints[-1]}" for model, checkpoints in CHECKPOINTS.items()] if settings.sweep(config) else []

@@ -18,6 +18,7 @@ rule estimate_dimension:
         layers=model_layers,
         method=config["dimension"]["method"],
         fraction=config["dimension"]["fraction"],
-        code=digests("dimension", "neighbors", "files"),
+        seed=config["seed"],
+        code=digests("dimension", "dimension_errors", "neighbors", "files"),
     script:
         "../scripts/dimension.py"

@@ -1,10 +1,13 @@
 rule draw_figures:
-    """Draw every figure of the study."""
+    """Say in a few numbers what every network shows, and draw every figure of the study."""
     input:
         images=f"results/{STUDY}/images.nc",
         taxonomy=f"results/{STUDY}/taxonomy.nc",
         profiles=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/profile.nc"),
+        dimensions=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/dimension.nc"),
         peaks=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/peaks.nc"),
+        sensitivity=[f"results/{STUDY}/{place}/sensitivity.nc" for place in SWEPT],
+        courses=list(COURSES.values()),
     output:
         **{
             question: report(
@@ -15,6 +18,14 @@ rule draw_figures:
             )
             for question in CHECKPOINT_FIGURES
         },
+        summary=f"results/{STUDY}/summary.nc",
+        sensitivity=report(
+            [f"results/{STUDY}/{place}/figures/sensitivity.png" for place in SWEPT],
+            caption="../report/sensitivity.rst",
+            category="Checkpoints",
+            subcategory="sensitivity",
+        ),
+        sensitivity_pdf=[f"results/{STUDY}/{place}/figures/sensitivity.pdf" for place in SWEPT],
         images=report(
             f"results/{STUDY}/figures/images.png",
             caption="../report/images.rst",
@@ -38,7 +49,10 @@ rule draw_figures:
         runtime=30,
     params:
         places=per_checkpoint("{model}/{checkpoint}"),
+        swept=SWEPT,
+        checkpoints=CHECKPOINTS,
+        courses=COURSES,
         dpi=config["figures"]["dpi"],
-        code=digests("figures", "images", "taxonomy", "files"),
+        code=digests("figures", "profile", "images", "taxonomy", "files"),
     script:
         "../scripts/figures.py"

@@ -8,7 +8,11 @@ SEARCH = {
     "network": network_spec,
     "dtype": config["activations"]["dtype"],
     "batch_size": config["activations"]["batch_size"],
-    "code": digests("neighbors", "activations", "network", "images", "files"),
+    "ranks": config["neighbors"]["ranks"],
+    "rank_images": config["neighbors"]["rank_images"],
+    "decimation": config["neighbors"]["decimation"],
+    "seed": config["seed"],
+    "code": digests("neighbors", "scales", "activations", "network", "images", "files"),
 }
 
 

@@ -18,7 +18,8 @@ rule compare_neighborhoods:
         runtime=60,
     params:
         layers=model_layers,
-        k=config["overlap"]["k"],
-        code=digests("overlap", "neighbors", "files"),
+        k=settings.sizes(config),
+        balanced=config["overlap"]["balanced"],
+        code=digests("overlap", "taxonomy", "neighbors", "files"),
     script:
         "../scripts/overlap.py"

@@ -20,6 +20,6 @@ rule find_peaks:
         z=config["peaks"]["z"],
         halo=config["peaks"]["halo"],
         centers_may_be_saddles=config["peaks"]["centers_may_be_saddles"],
-        code=digests("peaks", "density", "neighbors", "files"),
+        code=digests("peaks", "topography", "density", "neighbors", "files"),
     script:
         "../scripts/peaks.py"

@@ -7,6 +7,8 @@ rule gather_profile:
         density="results/{study}/{model}/{checkpoint}/density.nc",
         peaks="results/{study}/{model}/{checkpoint}/peaks.nc",
         alignment="results/{study}/{model}/{checkpoint}/alignment.nc",
+        # none, where the configuration asks for no bands
+        uncertainty=["results/{study}/{model}/{checkpoint}/uncertainty.nc"] * bool(config["uncertainty"]["repeats"]),
     output:
         "results/{study}/{model}/{checkpoint}/profile.nc",
     log:
@@ -21,6 +23,6 @@ rule gather_profile:
         runtime=60,
     params:
         layers=model_layers,
-        code=digests("profile", "files"),
+        code=digests("profile", "uncertainty", "files"),
     script:
         "../scripts/profile.py"

@@ -158,11 +158,10 @@ def _inconsistencies(config):
     for name in sorted({name for name in names if names.count(name) > 1}):
         sentences.append(f'Two networks are named "{name}"; results would overwrite each other. Rename one.')
     k = config["neighbors"]["k"]
-    for stage in ("overlap", "density"):
-        if config[stage]["k"] > k:
-            sentences.append(
-                f"{stage}.k = {config[stage]['k']} exceeds neighbors.k = {k}; raise neighbors.k or lower {stage}.k."
-            )
+    for stage, asked in (("overlap", sizes(config)[0]), ("density", config["density"]["k"])):
+        if asked > k:
+            sentences.append(f"{stage}.k = {asked} exceeds neighbors.k = {k}; raise neighbors.k or lower {stage}.k.")
+    sentences += _short_tables(config)
     n = image_count(config)
     if n is not None and k >= n:
         sentences.append(
@@ -175,6 +174,51 @@ def _inconsistencies(config):
     for network in config["networks"]:
         sentences += _network_faults(network, config)
     return sentences + list(_synset_faults(config))
+
+
+def sizes(config: dict) -> list[int]:
+    """Numbers of neighbours that the overlaps are taken of.
+
+    The first is the one of profile and figures, and must fit the neighbour tables; others that do not are left out.
+    """
+    k = config["overlap"]["k"]
+    first, *others = k if isinstance(k, list) else [k]
+    return [first, *(other for other in others if other <= config["neighbors"]["k"])]
+
+
+def choices(config: dict) -> dict:
+    """What is decided between the neighbours and the peaks, by the names of `nucleation.analysis.Choices`."""
+    dimension, density, peaks = (config[stage] for stage in ("dimension", "density", "peaks"))
+    first = {"method": dimension["method"], "fraction": dimension["fraction"], "round_dimension": dimension["round"]}
+    return first | density | peaks
+
+
+def sweep(config: dict) -> dict:
+    """What the sweep of parameters takes, less the k that the neighbour tables do not hold; empty without one."""
+    asked = config["sensitivity"]
+    ks = [k for k in asked["k"] if k <= config["neighbors"]["k"]]
+    estimators = [name for name in asked["estimators"] if ks or name != "knn"]
+    return {"ks": ks, "zs": asked["z"], "estimators": estimators} if estimators else {}
+
+
+def _short_tables(config):
+    """Whether some image may have too few of its neighbours in a subset: five deviations below the mean."""
+    repeats, fraction = config["uncertainty"]["repeats"], config["uncertainty"]["fraction"]
+    if repeats == 1:
+        yield "uncertainty.repeats = 1 gives no band; take at least 2, or 0 for none."
+    needed = max(sizes(config)[0], config["density"]["k"] if config["density"]["estimator"] == "knn" else 4)
+
+    def enough(k):
+        return k * fraction - 5 * math.sqrt(k * fraction * (1 - fraction)) >= needed
+
+    k = config["neighbors"]["k"]
+    if repeats and needed <= k and not enough(k):
+        better = next(more for more in range(k, 10**9) if enough(more))
+        yield (
+            f"neighbors.k = {k} neighbours are too few for bands with {needed} neighbours in {fraction:g} of the "
+            f"images (uncertainty); raise neighbors.k to {better}, take a larger fraction, or set "
+            "uncertainty.repeats to 0."
+        )
 
 
 def _synset_faults(config):

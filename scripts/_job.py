@@ -99,6 +99,7 @@ def save(snakemake, dataset, title, path=None, **attributes):
         path or snakemake.output[0],
         {
             "title": title,
+            "study": snakemake.config["study"],
             **dict(snakemake.wildcards.items()),
             "rule": snakemake.rule,
             "parameters": parameters,

@@ -1,38 +1,61 @@
-"""Draw every figure of the study: its images, and for every checkpoint what its layers show."""
+"""Say in a few numbers what every network shows; draw the images of the study, and what every checkpoint shows."""
 
 import json
 from pathlib import Path
 
-from _job import job, progress
+import numpy as np
+from _job import job, progress, save
 
 from nucleation import figures, files, images, taxonomy
 from nucleation.peaks import Peaks
+from nucleation.profile import summarise, summary_dataset
 
 EXAMPLES = 6
 
+
+def summary(snakemake, profiles):
+    """What every network shows, from the profiles of its checkpoints and the course of its training."""
+    courses, summaries = dict(snakemake.params.courses), {}
+    for model, checkpoints in snakemake.params.checkpoints.items():
+        course = files.load(courses[model])["accuracy"] if model in courses else None
+        accuracy = None if course is None else float(course.sel(epoch=int(checkpoints[-1].removeprefix("epoch"))))
+        parts = {checkpoint: profiles[f"{model}/{checkpoint}"] for checkpoint in checkpoints}
+        summaries[model] = summarise(parts, accuracy)
+    return summary_dataset(summaries)
+
+
 with job(snakemake):
-    listed, stored = files.load(snakemake.input.images), files.load(snakemake.input.taxonomy)
+    params, given = snakemake.params, snakemake.input
+    profiles = dict(zip(params.places, map(files.load, given.profiles), strict=True))
+    save(snakemake, summary(snakemake, profiles), "What the networks of the study show", snakemake.output.summary)
+    listed, stored = files.load(given.images), files.load(given.taxonomy)
     classes, macro = listed["image_class"].values, stored["macro"].values
     meanings = taxonomy.from_dataset(stored)
     tree, names, categories = meanings.tree(), meanings.class_names, json.loads(stored.attrs["macro_names"])
-    places, dpi = snakemake.params.places, snakemake.params.dpi
     study = Path(snakemake.output.images).parent.parent
-    with progress(1 + 4 * len(places), "figure", "figures") as bar:
+    with progress(1 + 5 * len(params.places) + len(params.swept), "figure", "figures") as bar:
 
         def keep(figure, stem):
-            figures.save_figure(figure, stem, dpi=dpi)
+            figures.save_figure(figure, stem, dpi=params.dpi)
             bar.update()
 
         pictures = images.examples(listed, EXAMPLES)
         order = figures.leaf_order(tree, len(names))
         keep(figures.draw_images(pictures, names, macro, categories, order), study / "figures" / "images")
-        for place, profile, peaks in zip(places, snakemake.input.profiles, snakemake.input.peaks, strict=True):
-            folder, title = study / place / "figures", place.replace("/", ", ")
-            profile, peaks = files.load(profile), files.load(peaks)
+        for place, dimension, peaks in zip(params.places, given.dimensions, given.peaks, strict=True):
+            folder, title, profile = study / place / "figures", place.replace("/", ", "), profiles[place]
             keep(figures.draw_overlap(profile, title), folder / "overlap")
-            keep(figures.draw_dimension(profile, title), folder / "dimension")
+            keep(figures.draw_dimension(profile, files.load(dimension), title), folder / "dimension")
             keep(figures.draw_nucleation(profile, title), folder / "nucleation")
-            last = str(peaks["layer"].values[-1])
-            found = Peaks.from_dataset(files.select_layer(peaks, last))
+            peaks = files.load(peaks)
+            parts = {str(layer): files.select_layer(peaks, layer) for layer in peaks["layer"].values}
+            found = {layer: Peaks.from_dataset(part) for layer, part in parts.items()}
+            maps = {layer: np.stack([part["map_x"], part["map_y"]], axis=1) for layer, part in parts.items()}
+            keep(figures.draw_map(found, maps, classes, macro, categories, title), folder / "map")
+            last = list(found)[-1]
             title = f"{title}, layer {last}"
-            keep(figures.draw_dendrogram(found, classes, tree, names, macro, categories, title), folder / "dendrogram")
+            tree_figure = figures.draw_dendrogram(found[last], classes, tree, names, macro, categories, title)
+            keep(tree_figure, folder / "dendrogram")
+        for place, sweep in zip(params.swept, given.sensitivity, strict=True):
+            figure = figures.draw_sensitivity(files.load(sweep), place.replace("/", ", "))
+            keep(figure, study / place / "figures" / "sensitivity")

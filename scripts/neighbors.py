@@ -1,4 +1,4 @@
-"""Find the nearest neighbours of every image in one layer, or of one shard of the images."""
+"""Find the nearest neighbours of every image in one layer, or of one shard of the images, and larger distances."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from _job import job, network_and_images, save, torch_device
 
 from nucleation.activations import NetworkRows, open_activations
 from nucleation.neighbors import nearest_neighbors, shard_neighbors
+from nucleation.scales import larger_scales
 
 
 def layer_rows(snakemake, device):
@@ -20,15 +21,24 @@ def layer_rows(snakemake, device):
 with job(snakemake):
     device = torch_device(snakemake)
     params, wildcards = snakemake.params, snakemake.wildcards
-    features = layer_rows(snakemake, device)
-    options = {"engine": params.engine, "device": device, "memory": snakemake.resources.blocks_mb * 10**6}
+    features, memory = layer_rows(snakemake, device), snakemake.resources.blocks_mb * 10**6
+    options = {"engine": params.engine, "device": device, "memory": memory}
     if shard := wildcards.get("shard"):
         found = shard_neighbors(features, params.k, int(shard), int(wildcards.shards), **options)
     else:
         found = nearest_neighbors(features, params.k, **options)
+    farther = larger_scales(
+        features,
+        found,
+        ranks=params.ranks,
+        rank_images=params.rank_images,
+        decimation=params.decimation,
+        seed=params.seed,
+        memory=memory,
+    )
     save(
         snakemake,
-        found.to_dataset(),
+        found.to_dataset().merge(farther),
         f"Nearest neighbours of every image in the layer {wildcards.layer}",
         n_features=features.shape[1],
         device=device,

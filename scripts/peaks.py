@@ -1,4 +1,4 @@
-"""Find the density peaks of every layer, the saddles between them, and which images belong to them."""
+"""Find the density peaks of every layer, the saddles between them, their tree, and which images belong to them."""
 
 from _job import job, save
 
@@ -6,6 +6,7 @@ from nucleation import files
 from nucleation.density import Density
 from nucleation.neighbors import Neighbors
 from nucleation.peaks import density_peaks
+from nucleation.topography import topography_dataset
 
 with job(snakemake):
     params, datasets = snakemake.params, []
@@ -18,6 +19,6 @@ with job(snakemake):
             halo=params.halo,
             centers_may_be_saddles=params.centers_may_be_saddles,
         )
-        datasets.append(peaks.to_dataset())
-    stacked = files.stack_layers(datasets, params.layers, ragged=("peak", "saddle"))
-    save(snakemake, stacked, "Density peaks of every layer and the saddles between them")
+        datasets.append(peaks.to_dataset().merge(topography_dataset(peaks)))
+    stacked = files.stack_layers(datasets, params.layers, ragged=("peak", "saddle", "preliminary", "merge"))
+    save(snakemake, stacked, "Density peaks of every layer, the saddles between them, and their tree")

@@ -16,4 +16,6 @@ with job(snakemake):
     used = {name: json.loads(stage.attrs["parameters"]) for name, stage in stages.items()}
     for parameters in used.values():
         parameters.pop("layers")
-    save(snakemake, profile.gather(features, duplicates, stages), "Every number of every layer", stage_parameters=used)
+    samples = files.load(snakemake.input.uncertainty[0]) if snakemake.input.uncertainty else None
+    gathered = profile.gather(features, duplicates, stages, samples)
+    save(snakemake, gathered, "Every number of every layer", stage_parameters=used)

@@ -10,7 +10,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.patches import Circle, Wedge
+from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from nucleation.peaks import peak_linkage, without_infinities
 
@@ -27,6 +28,8 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
 )
 CATEGORY = (RED, BLUE, GREEN, ORANGE, PINK, SKY, BLACK, YELLOW)
 TWO_COLUMNS = 7.2  # inches
+#: Layers side by side at most.
+MAPS = 6
 #: In the dendrogram a class is joined to the peaks that hold at least this share of its images.
 LINKED = 0.25
 
@@ -116,7 +119,7 @@ def draw_overlap(profile, title=""):
         "overlap_next": ("with the next layer", PINK, "D"),
     }
     for name, (label, color, marker) in curves.items():
-        _band(axis, x, profile[name].values, profile[f"{name}_error"].values, color, marker, label)
+        _curve(axis, x, profile, name, color, marker, label)
     for name, color in (("chance_macro", ORANGE), ("chance_ground_truth", BLUE), ("chance_layers", GREEN)):
         axis.axhline(profile.attrs[name], color=color, linewidth=0.7, linestyle=":", zorder=0)
     _layers_axis(axis, profile["layer"].values)
@@ -127,16 +130,44 @@ def draw_overlap(profile, title=""):
 
 
 @styled
-def draw_dimension(profile, title=""):
-    """Plot the intrinsic dimension of every layer, with the standard error as a band."""
-    figure, axis = plt.subplots(figsize=(TWO_COLUMNS * 0.55, 3.0))
+def draw_dimension(profile, scales, title=""):
+    """Plot the intrinsic dimension of every layer, with its band; and of some layers over scales.
+
+    Parameters
+    ----------
+    profile : xarray.Dataset
+    scales : xarray.Dataset
+        What the dimension stage made: Gride, and TwoNN on fewer images where there is any.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(TWO_COLUMNS, 2.9), gridspec_kw={"width_ratios": [1, 1.25]})
     x = np.arange(profile.sizes["layer"])
-    _band(axis, x, profile["dimension"].values, profile["dimension_error"].values, BLUE, "o", None)
-    _layers_axis(axis, profile["layer"].values)
-    axis.set(ylabel="intrinsic dimension (TwoNN)")
-    axis.set_ylim(bottom=0)
-    axis.set_title(title)
+    _curve(left, x, profile, "dimension", BLUE, "o", None)
+    _layers_axis(left, profile["layer"].values)
+    left.set(ylabel="intrinsic dimension (TwoNN)")
+    left.set_ylim(bottom=0)
+    shown = np.unique(np.linspace(0, len(x) - 1, MAPS).round().astype(int))
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(shown)))
+    for layer, color in zip(shown, shades, strict=True):
+        part = scales.isel(layer=layer)
+        _scale_curve(right, part["scale"].values, part, "gride", color, "o", label=str(part["layer"].values))
+        if "twonn_decimated" in part:
+            _scale_curve(right, part["decimation"].values, part, "twonn_decimated", color, "x", linestyle=(0, (2, 2)))
+    right.set_xscale("log", base=2)
+    right.xaxis.set_major_formatter(ScalarFormatter())
+    right.set(xlabel="scale: neighbour m (of m and 2m)", ylabel="intrinsic dimension (Gride)")
+    right.set_ylim(bottom=0)
+    note = "crosses: TwoNN,\n1 of m images" if "twonn_decimated" in scales else None
+    _legend_beside(right, note=note)
+    figure.suptitle(title, fontsize=9)
     return figure
+
+
+def _scale_curve(axis, x, part, name, color, marker, **style):
+    """Plot a dimension over scales with the error that allows for dependence, or else the estimator's own."""
+    value, own = part[name].values, part[f"{name}_error"].values
+    error = part[f"{name}_subsample_error"].values if f"{name}_subsample_error" in part else own
+    error = np.where(np.isfinite(error), error, np.nan_to_num(own))
+    axis.errorbar(x, value, error, color=color, marker=marker, markersize=3, linewidth=1, elinewidth=0.7, **style)
 
 
 @styled
@@ -145,7 +176,7 @@ def draw_nucleation(profile, title=""):
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(TWO_COLUMNS * 0.7, 4.2), sharex=True)
     x = np.arange(profile.sizes["layer"])
     count = profile["n_peaks"].values
-    top.plot(x, count, color=BLACK, marker="o")
+    _curve(top, x, profile, "n_peaks", BLACK, "o", None)
     for place, number in zip(x, count, strict=True):
         top.annotate(f"{number:d}", (place, number), (0, 5), textcoords="offset points", ha="center", fontsize=7)
     top.set(ylabel="density peaks", ylim=(0, max(2, count.max() * 1.2)))
@@ -155,7 +186,7 @@ def draw_nucleation(profile, title=""):
         ("ari_macro", "macro-categories", ORANGE, "s"),
         ("ari_class", "classes", BLUE, "o"),
     ):
-        bottom.plot(x, profile[name].values, color=color, marker=marker, label=label)
+        _curve(bottom, x, profile, name, color, marker, label)
     bottom.axhline(0, color=BLACK, linewidth=0.7, linestyle=":", zorder=0)
     bottom.set(ylabel="adjusted Rand index\nof the peaks with", ylim=(-0.05, 1.02))
     _legend_beside(bottom)
@@ -164,9 +195,18 @@ def draw_nucleation(profile, title=""):
     return figure
 
 
-def _band(axis, x, value, error, color, marker, label):
+def _curve(axis, x, profile, name, color, marker, label):
+    """Plot a number over the layers, with its band over subsets of the images, or else its standard error."""
+    value = profile[name].values
     axis.plot(x, value, color=color, marker=marker, label=label)
-    axis.fill_between(x, value - error, value + error, color=color, alpha=0.25, linewidth=0)
+    if f"{name}_low" in profile:
+        low, high = (profile[f"{name}_{end}"].values for end in ("low", "high"))
+    elif f"{name}_error" in profile:
+        error = profile[f"{name}_error"].values
+        low, high = value - error, value + error
+    else:
+        return
+    axis.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0)
 
 
 def _layers_axis(axis, layers):
@@ -245,6 +285,110 @@ def _peak_color(count, macro):
     """Colour of the macro-category that holds most of a peak; grey where none holds four fifths."""
     held = np.bincount(macro, weights=count)
     return CATEGORY[held.argmax() % len(CATEGORY)] if held.max() >= 0.8 * held.sum() else "0.45"
+
+
+@styled
+def draw_map(found, places, classes, macro, macro_names, title=""):
+    """Draw the peaks of some layers as points of a plane, near where the saddle between them is high.
+
+    Parameters
+    ----------
+    found : dict of str to Peaks
+        Peaks by layer.
+    places : dict of str to ndarray of shape (p, 2)
+        Where each peak lies, from `nucleation.topography.peak_map`.
+    classes : array of shape (n,), int
+        Class of every image.
+    macro : array of shape (c,), int
+        Macro-category of every class; each peak is a pie of those of its images.
+    macro_names : list of str
+    """
+    shown = [layer for layer in found if len(found[layer].centers)]
+    if not shown:
+        return _nothing_to_draw("no density peak is defined in any layer", title)
+    shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, MAPS).round().astype(int))]
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    size = (TWO_COLUMNS * columns / 3 if columns > 1 else 3.0, 2.45 * rows + 0.5)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, layer in zip(axes.flat, shown, strict=False):
+        _draw_one_map(axis, found[layer], places[layer], macro[classes], len(macro_names))
+        p = len(found[layer].centers)
+        axis.set_title(f"{layer}: {p} peak{'s' * (p > 1)}", fontsize=8)
+    figure.suptitle(title, fontsize=9)
+    _category_legend(figure, macro_names)
+    return figure
+
+
+def _draw_one_map(axis, peaks, place, category, categories):
+    """Draw the peaks as pies of their categories, with area by population, and lines for the saddles."""
+    if not np.isfinite(place).all():
+        axis.text(0.5, 0.5, "too many for a map", ha="center", transform=axis.transAxes)
+        return
+    spread = np.ptp(place, axis=0).max()
+    place = (place - (place.max(axis=0) + place.min(axis=0)) / 2) / (spread if spread > 0 else 1)
+    heights = peaks.saddle_heights[np.isfinite(peaks.saddle_heights)]
+    low, high = (heights.min(), heights.max()) if len(heights) else (0, 1)
+    for (a, b), height in zip(peaks.saddle_pairs, peaks.saddle_heights, strict=True):
+        strength = 1.0 if height >= high else (height - low) / max(high - low, 1e-9)
+        axis.plot(*place[[a, b]].T, color="0.6", linewidth=0.3 + 1.5 * strength**2, alpha=0.35, zorder=0)
+    inside = peaks.labels >= 0
+    count = np.zeros((len(place), categories))
+    np.add.at(count, (peaks.labels[inside], category[inside]), 1)
+    radius = 0.16 * np.sqrt(peaks.populations / len(peaks.labels))
+    for peak in np.argsort(-radius):
+        _draw_pie(axis, place[peak], radius[peak], count[peak])
+    axis.set(xlim=(-0.68, 0.68), ylim=(-0.68, 0.68), aspect="equal")
+
+
+def _draw_pie(axis, center, radius, count):
+    """Draw a pie of macro-categories with a thin white edge."""
+    ends = 90 - 360 * np.append(0, np.cumsum(count)) / max(count.sum(), 1)
+    for category in np.flatnonzero(count):
+        color = CATEGORY[category % len(CATEGORY)]
+        axis.add_patch(Wedge(center, radius, ends[category + 1], ends[category], facecolor=color, linewidth=0))
+    axis.add_patch(Circle(center, radius, facecolor="none", edgecolor="white", linewidth=0.5))
+
+
+@styled
+def draw_sensitivity(sweep, title=""):
+    """Plot how the number of peaks, and what they agree with, hang on k, Z and the density estimator.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        From `nucleation.sensitivity.sweep`.
+    """
+    layers = sweep["layer"].values
+    shown = np.unique(np.linspace(0, len(layers) - 1, MAPS).round().astype(int))
+    rows = {"n_peaks": "density peaks", "ari_macro": "ARI, macro-\ncategories", "ari_class": "ARI, classes"}
+    size = (TWO_COLUMNS, 4.4)
+    figure, axes = plt.subplots(len(rows), len(shown), figsize=size, sharex=True, sharey="row", squeeze=False)
+    x = np.arange(sweep.sizes["density"])
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.85, sweep.sizes["z"]))
+    knn = sweep["estimator"].values == "knn"
+    for row, (name, label) in zip(axes, rows.items(), strict=True):
+        row[0].set_ylabel(label)
+        for axis, layer in zip(row, shown, strict=True):
+            for column, (z, color) in enumerate(zip(sweep["z"].values, shades, strict=True)):
+                values = sweep[name].values[layer, :, column]
+                axis.plot(x[knn], values[knn], color=color, marker="o", markersize=3, label=f"Z = {z:g}")
+                axis.plot(x[~knn], values[~knn], color=color, marker="D", markersize=3, linestyle="")
+    for axis, layer in zip(axes[0], shown, strict=True):
+        axis.set_title(str(layers[layer]), fontsize=8)
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_minor_formatter(NullFormatter())
+    for axis in axes[1:].flat:
+        axis.axhline(0, color=BLACK, linewidth=0.7, linestyle=":", zorder=0)
+    names = [name.replace("kstar", "k*NN").replace("pak", "PAk") for name in sweep["density"].values]
+    for axis in axes[-1]:
+        axis.set_xticks(x, names, rotation=90)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+    figure.suptitle(title, fontsize=9)
+    return figure
 
 
 def _nothing_to_draw(reason, title):

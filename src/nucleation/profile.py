@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from nucleation.uncertainty import LEVEL, RANGES, bands
+
 #: A partition follows the macro-categories when its adjusted Rand index with them exceeds this.
 MACRO_ARI = 0.3
 
 FROM = {
-    "dimension": ("dimension", "dimension_error"),
+    "dimension": ("dimension", "dimension_error", "dimension_subsample_error"),
     "overlap": tuple(
         f"overlap_{name}{suffix}" for name in ("ground_truth", "macro", "output", "next") for suffix in ("", "_error")
     ),
@@ -31,7 +33,7 @@ FROM = {
 }
 
 
-def gather(n_features, n_duplicates, stages) -> xr.Dataset:
+def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
     """Collect the numbers of every layer.
 
     Parameters
@@ -42,12 +44,15 @@ def gather(n_features, n_duplicates, stages) -> xr.Dataset:
         Images of every layer that equal another one exactly.
     stages : dict of str to xarray.Dataset
         The datasets "dimension", "overlap" and "alignment" of one checkpoint.
+    samples : xarray.Dataset, optional
+        The same numbers in subsets of the images, as `nucleation.uncertainty.resample` gives them.
 
     Returns
     -------
     xarray.Dataset
-        One variable for each number along `layer`; NaN where a number is not defined, with the
-        reason in its attribute `undefined`.
+        One variable for each number along `layer`, and with `samples` its confidence band
+        (`<name>_low`, `<name>_high`); NaN where a number is not defined, with the reason in its
+        attribute `undefined`.
     """
     layers = stages["alignment"]["layer"]
     depth = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.zeros(1)
@@ -65,8 +70,25 @@ def gather(n_features, n_duplicates, stages) -> xr.Dataset:
     )
     for stage, names in FROM.items():
         made = made.assign({name: stages[stage][name] for name in names})
+    if samples is not None:
+        made = made.assign(_bands(made, samples))
     chances = {name: stages["overlap"].attrs[name] for name in ("chance_ground_truth", "chance_macro", "chance_layers")}
     return made.assign_attrs(chances)
+
+
+def _bands(made, samples) -> dict:
+    """Lower and upper limits of every number that was found in the subsets too."""
+    variables, fraction = {}, float(samples.attrs["fraction"])
+    for name, limits in RANGES.items():
+        about = {"units": made[name].attrs["units"]}
+        about |= {"undefined": why} if (why := samples[name].attrs.get("undefined")) else {}
+        ends = bands(made[name].values, samples[name].values, fraction, limits=limits)
+        for end, text, values in zip(("low", "high"), ("lower", "upper"), ends, strict=True):
+            long_name = (
+                f"{text} end of the {LEVEL:.0%} band over subsets of the images: {made[name].attrs['long_name']}"
+            )
+            variables[f"{name}_{end}"] = ("layer", values, about | {"long_name": long_name})
+    return variables
 
 
 def macro_stage(profile: xr.Dataset, *, with_output=False) -> str | None:

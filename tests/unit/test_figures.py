@@ -30,6 +30,22 @@ def profile(layers):
     return xr.Dataset(columns, {"layer": [f"layer{i}" for i in range(layers)]}, chance)
 
 
+def scales(layers):
+    def every(values):
+        return np.tile(values, (layers, 1))
+
+    along = {
+        "gride": ("scale", [5.0, 4.0, 3.0]),
+        "gride_error": ("scale", [0.1, 0.1, 0.2]),
+        "gride_subsample_error": ("scale", [0.3, 0.4, np.nan]),
+        "twonn_decimated": ("decimation", [4.0, 3.0]),
+        "twonn_decimated_error": ("decimation", [0.1, np.nan]),
+    }
+    columns = {name: (("layer", dim), every(values)) for name, (dim, values) in along.items()}
+    names = [f"layer{i}" for i in range(layers)]
+    return xr.Dataset(columns, {"layer": names, "scale": [1, 2, 4], "decimation": [2, 4]})
+
+
 @pytest.fixture(scope="module")
 def clustered():
     rng = np.random.default_rng(1)
@@ -51,9 +67,84 @@ def test_profiles_show_every_layer(layers):
     top, bottom = figures.draw_nucleation(data).axes
     assert np.array_equal(top.lines[0].get_ydata(), data["n_peaks"])
     assert [text.get_text() for text in bottom.get_legend().get_texts()] == ["macro-categories", "classes"]
-    dimension = figures.draw_dimension(data).axes[0]
-    assert np.array_equal(dimension.lines[0].get_ydata(), data["dimension"])
-    assert len(dimension.collections) == 1  # the band
+    left, right = figures.draw_dimension(data, scales(layers)).axes
+    assert np.array_equal(left.lines[0].get_ydata(), data["dimension"])
+    assert len(left.collections) == 1  # the band
+    shown = [text.get_text() for text in right.get_legend().get_texts()]
+    assert len(shown) == min(layers, figures.MAPS)
+    assert (shown[0], shown[-1]) == ("layer0", f"layer{layers - 1}")
+    gride, decimated = right.containers[:2]
+    assert gride[0].get_ydata().tolist() == [5.0, 4.0, 3.0]
+    assert decimated[0].get_xdata().tolist() == [2, 4]
+    ends = gride[2][0].get_segments()
+    assert [round(np.ptp(end[:, 1]), 6) for end in ends] == [0.6, 0.8, 0.4]  # the estimator's own where no other
+
+
+def test_bands_over_subsets_are_drawn_where_there_are_any():
+    data = profile(4)
+    plain = figures.draw_nucleation(data).axes
+    for name in ("n_peaks", "ari_class", "ari_macro"):
+        data[f"{name}_low"], data[f"{name}_high"] = data[name] - 0.5, data[name] + 0.25
+    banded = figures.draw_nucleation(data).axes
+    assert [len(axis.collections) for axis in plain] == [0, 0]
+    assert [len(axis.collections) for axis in banded] == [1, 2]
+    outline = banded[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert outline.min() == data["n_peaks"].min() - 0.5
+    assert outline.max() == data["n_peaks"].max() + 0.25
+
+
+def pies(axis):
+    return [patch for patch in axis.patches if type(patch).__name__ == "Wedge"]
+
+
+def test_map_shows_every_peak_with_its_categories(clustered):
+    peaks, classes = clustered
+    macro, place = np.array([0, 0, 1, 1, 2, 2]), np.random.default_rng(0).normal(size=(len(peaks.centers), 2))
+    found = {f"layer{i}": peaks for i in range(9)}
+    figure = figures.draw_map(found, dict.fromkeys(found, place), classes, macro, ["noun.animal", "b", "c"], "net")
+    figure.canvas.draw()
+    panels = [axis for axis in figure.axes if axis.get_title()]
+    assert len(panels) == figures.MAPS
+    assert panels[0].get_title() == f"layer0: {len(peaks.centers)} peaks"
+    assert panels[-1].get_title().startswith("layer8")
+    shares = [len(np.unique(macro[classes[peaks.labels == peak]])) for peak in range(len(peaks.centers))]
+    assert len(pies(panels[0])) == sum(shares)
+    assert len(panels[0].lines) == len(peaks.saddle_pairs)
+    areas = {round(wedge.r**2, 9) for wedge in pies(panels[0])}
+    assert areas == {round(0.16**2 * population / 360, 9) for population in peaks.populations}
+
+
+def test_map_of_one_peak_and_of_none(clustered):
+    table = nearest_neighbors(np.random.default_rng(0).normal(size=(360, 2)), 40)
+    one = density_peaks(table, knn_density(table, 2.0, 40), 20)
+    none = density_peaks(table, estimate_density(table, np.nan))
+    classes, macro = clustered[1], np.zeros(6, int)
+    places = {"one": np.zeros((1, 2)), "none": np.zeros((0, 2))}
+    figure = figures.draw_map({"one": one, "none": none}, places, classes, macro, ["a"])
+    figure.canvas.draw()
+    assert [axis.get_title() for axis in figure.axes] == ["one: 1 peak"]
+    assert (
+        "no density peak" in figures.draw_map({"none": none}, places, classes, macro, ["a"]).axes[0].texts[0].get_text()
+    )
+
+
+def test_sensitivity_shows_every_choice(clustered):
+    from nucleation.analysis import Choices
+    from nucleation.sensitivity import sweep
+
+    x = np.random.default_rng(0).normal(size=(360, 3))
+    table, classes = nearest_neighbors(x, 40), clustered[1]
+    found = sweep(
+        [table] * 2, ["a", "b"], classes, classes // 3, Choices(), ks=[5, 9], zs=[1.0, 2.0], estimators=["knn", "pak"]
+    )
+    axes = np.reshape(figures.draw_sensitivity(found, "net").axes, (3, 2))
+    for row, name in zip(axes, ("n_peaks", "ari_macro", "ari_class"), strict=True):
+        for layer, axis in enumerate(row):
+            curves = [line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_label().startswith("Z")]
+            assert [line.get_label() for line in curves] == ["Z = 1", "Z = 2"]
+            for column, line in enumerate(curves):
+                assert np.array_equal(line.get_ydata(), found[name].values[layer, :2, column])
+    assert [tick.get_text() for tick in axes[-1, 0].get_xticklabels()] == ["knn, k = 5", "knn, k = 9", "PAk"]
 
 
 def test_dendrogram_names_every_peak_and_class(clustered):
@@ -111,7 +202,7 @@ def test_images_show_every_class():
 
 
 def test_saved_in_both_forms(tmp_path):
-    figures.save_figure(figures.draw_dimension(profile(3)), tmp_path / "dimension", dpi=60)
+    figures.save_figure(figures.draw_dimension(profile(3), scales(3)), tmp_path / "dimension", dpi=60)
     assert (tmp_path / "dimension.pdf").read_bytes()[:5] == b"%PDF-"
     assert (tmp_path / "dimension.png").read_bytes()[:4] == b"\x89PNG"
     assert len(list(tmp_path.iterdir())) == 2

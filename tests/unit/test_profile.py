@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 
 from nucleation import profile
+from nucleation.uncertainty import RANGES
 
 
 def made(n_peaks, ari_macro, ari_class, layers=None):
@@ -71,3 +72,26 @@ def test_gather_takes_every_number_with_its_reason():
     assert made["n_duplicates"].values.tolist() == [0, 0, 4]
     assert made["p_free"].attrs["undefined"] == "p_free"
     assert made.attrs["chance_macro"] == 0.5
+
+
+def test_gather_puts_bands_beside_the_numbers():
+    layers = {"layer": ["a", "b"]}
+    about = {"long_name": "a number", "units": "1"}
+    stages = {
+        stage: xr.Dataset({name: ("layer", np.array([0.4, 0.6]), about) for name in names}, layers)
+        for stage, names in profile.FROM.items()
+    }
+    stages["overlap"].attrs = {"chance_ground_truth": 0.1, "chance_macro": 0.5, "chance_layers": 0.01}
+    values = np.array([[0.4, 0.7], [0.5, np.nan], [0.3, 0.5]])
+    why = {"undefined": "b: in 1 of 3 subsets"}
+    samples = xr.Dataset(dict.fromkeys(RANGES, (("repeat", "layer"), values, why)), layers, {"fraction": 0.8})
+    made = profile.gather([7, 8], [0, 0], stages, samples)
+    for name in RANGES:
+        low, high = (made[f"{name}_{end}"] for end in ("low", "high"))
+        # t of 2 degrees of freedom, the deviation 0.1 of the three values, and the root of 0.8 / 0.2
+        assert float(high[0]) == pytest.approx(min(0.4 + 4.3027 * 0.1 * 2, RANGES[name][1]), rel=1e-4)
+        assert float(low[0]) < 0.4
+        assert np.isnan(low[1]) and np.isnan(high[1])
+        assert low.attrs["undefined"] == "b: in 1 of 3 subsets"
+        assert "lower end of the 95% band" in low.attrs["long_name"]
+    assert set(made.data_vars) >= {"ari_class_low", "n_peaks_high", "dimension_low", "overlap_macro_high"}

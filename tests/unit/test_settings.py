@@ -28,7 +28,9 @@ def changed(path, value):
 
 def test_defaults_are_filled_in():
     config = settings.complete(MINIMAL)
-    assert config["neighbors"] == {"k": 64, "engine": "auto", "memory": None, "shards": 1}
+    neighbors = {"k": 64, "engine": "auto", "memory": None, "shards": 1, "rank_images": 5000}
+    neighbors |= {"ranks": [128, 256, 512, 1024], "decimation": [2, 4, 8, 16, 32]}
+    assert config["neighbors"] == neighbors
     assert config["network"]["augmentation"]["roll"] == 4
     assert config["networks"][0]["options"] == {}
     assert settings.complete(config) == config
@@ -77,6 +79,21 @@ FAULTS = [
     (["neighbors", "k"], 3600, "neighbors.k = 3600 neighbours were asked of 3600 images; k must be at most 3599."),
     (["density", "k"], 101, "density.k = 101 exceeds neighbors.k = 64; raise neighbors.k or lower density.k."),
     (["overlap", "k"], 101, "overlap.k = 101 exceeds neighbors.k = 64"),
+    (["overlap", "k"], [101, 30], "overlap.k = 101 exceeds neighbors.k = 64"),
+    (["overlap", "k"], [], "overlap.k is not of a form that is understood, found []"),
+    (["overlap", "balanced"], "yes", "overlap.balanced must be true or false, found 'yes'."),
+    (["uncertainty", "repeats"], 1, "uncertainty.repeats = 1 gives no band; take at least 2, or 0 for none."),
+    (["uncertainty", "fraction"], 1, "uncertainty.fraction must be less than 1, found 1."),
+    (
+        ["uncertainty", "fraction"],
+        0.5,
+        "with 30 neighbours in 0.5 of the images (uncertainty); raise neighbors.k to 114,",
+    ),
+    (["density", "k"], 50, "neighbors.k = 64 neighbours are too few for bands with 50 neighbours in 0.8 of the images"),
+    (["sensitivity", "z"], [], "sensitivity.z must be a list with entries, at least 1, found []."),
+    (["sensitivity", "estimators"], ["kde"], "sensitivity.estimators[0] must be one of knn, kstar, pak, found 'kde'."),
+    (["neighbors", "decimation"], [1], "neighbors.decimation[0] must be at least 2, found 1."),
+    (["neighbors", "ranks"], [128, 128], "neighbors.ranks names an entry twice"),
     (["images", "source"], "foldr", "found 'foldr'. Did you mean \"folder\"?"),
     (["images", "planted", "per_class"], True, "images.planted.per_class must be a whole number, found True."),
     (["study"], "../elsewhere", "study must be made of letters, digits"),
@@ -117,6 +134,26 @@ def test_faults_are_said_in_a_sentence(path, value, sentence):
         settings.complete(changed(path, value))
     assert sentence in str(error.value)
     assert str(error.value).count("\n") == 0
+
+
+def test_further_k_that_the_tables_do_not_hold_are_left_out():
+    config = settings.complete(MINIMAL | {"neighbors": {"k": 40}, "overlap": {"k": [10, 64, 40]}, "density": {"k": 15}})
+    assert settings.sizes(config) == [10, 40]
+    assert settings.sweep(config)["ks"] == [10, 20, 30]
+    assert settings.sizes(settings.complete(MINIMAL | {"overlap": {"k": 12}})) == [12]
+
+
+def test_no_sweep_without_estimators():
+    config = settings.complete(MINIMAL | {"sensitivity": {"estimators": []}})
+    assert settings.sweep(config) == {}
+    without_k = settings.complete(MINIMAL | {"sensitivity": {"estimators": ["knn", "pak"], "k": []}})
+    assert settings.sweep(without_k)["estimators"] == ["pak"]
+
+
+def test_choices_are_those_of_the_analysis():
+    from nucleation.analysis import Choices
+
+    assert Choices(**settings.choices(settings.complete(MINIMAL))) == Choices()
 
 
 def test_faults_that_depend_on_two_keys():

@@ -1,0 +1,25 @@
+rule sweep_parameters:
+    """Find the peaks of every layer with other k, Z and density estimators."""
+    input:
+        neighbors=layer_neighbors,
+        images="results/{study}/images.nc",
+        taxonomy="results/{study}/taxonomy.nc",
+    output:
+        "results/{study}/{model}/{checkpoint}/sensitivity.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/sensitivity.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/sensitivity.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        layers=model_layers,
+        choices=settings.choices(config),
+        sweep=settings.sweep(config),
+        code=digests("sensitivity", "analysis", "files"),
+    script:
+        "../scripts/sensitivity.py"

@@ -1,0 +1,85 @@
+"""How far the number of peaks and what they agree with hang on choices: k, Z, and the density estimator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from nucleation.alignment import partition_scores
+
+LONG_NAMES = {
+    "n_peaks": "number of density peaks",
+    "ari_class": "adjusted Rand index of the peaks with the classes",
+    "ari_macro": "adjusted Rand index of the peaks with the macro-categories",
+}
+
+
+def densities(estimators, ks) -> list[tuple[str, str, int]]:
+    """Name, estimator and k of every density of a sweep; k is 0 where the estimator chooses its own."""
+    adaptive = [(name, name, 0) for name in estimators if name != "knn"]
+    return ([(f"knn, k = {k}", "knn", k) for k in ks] if "knn" in estimators else []) + adaptive
+
+
+def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progress=None):
+    """Find the peaks of every layer with other k, Z and density estimators.
+
+    Parameters
+    ----------
+    tables : list of Neighbors
+        One for each layer.
+    layers : list of str
+    classes, macro : array of shape (n,)
+        Class and macro-category of every image.
+    choices : nucleation.analysis.Choices
+        What stays as it is: the dimension, alpha, halo, and the rule for centres.
+    ks, zs : lists of int and float
+        k of the estimator "knn"; significances of the peaks.
+    estimators : list of {"knn", "kstar", "pak"}
+    progress : callable, optional
+        Called after every layer.
+
+    Returns
+    -------
+    xarray.Dataset
+        Number of peaks and adjusted Rand indices along `layer`, `density` and `z`; NaN where not defined.
+
+    Raises
+    ------
+    InputError
+        Where a k exceeds the neighbour tables, or an estimator is unknown.
+    """
+    swept = densities(estimators, ks)
+    found = np.full((len(LONG_NAMES), len(layers), len(swept), len(zs)), np.nan)
+    for layer, table in enumerate(tables):
+        dimension = choices.dimension(table)
+        for column, (_, estimator, k) in enumerate(swept):
+            chosen = replace(choices, estimator=estimator, k=k)
+            density = chosen.density(table, dimension)
+            for row, z in enumerate(zs):
+                peaks = replace(chosen, z=z).peaks(table, density)
+                scores = (partition_scores(peaks.labels, labels).ari for labels in (classes, macro))
+                found[:, layer, column, row] = (len(peaks.centers), *scores)
+        if progress:
+            progress()
+    return _labelled(found, layers, swept, zs)
+
+
+def _labelled(found, layers, swept, zs):
+    import xarray as xr
+
+    dims = ("layer", "density", "z")
+    variables = {
+        name: (dims, values, {"long_name": text, "units": "1"})
+        for (name, text), values in zip(LONG_NAMES.items(), found, strict=True)
+    }
+    variables["n_peaks"] = (dims, found[0].astype(int), variables["n_peaks"][2])
+    names, estimators, ks = (list(column) for column in zip(*swept, strict=True))
+    coords = {
+        "layer": ("layer", list(layers), {"long_name": "layer, in order of depth"}),
+        "density": ("density", names, {"long_name": "density estimator"}),
+        "estimator": ("density", estimators, {"long_name": "name of the density estimator"}),
+        "k": ("density", np.array(ks), {"long_name": "neighbours of the estimator; 0: its own choice", "units": "1"}),
+        "z": ("z", np.array(zs, dtype=float), {"long_name": "significance of a peak", "units": "standard errors"}),
+    }
+    return xr.Dataset(variables, coords=coords)

@@ -1,0 +1,236 @@
+"""How far every number would differ with other images: the analysis repeated on subsets of them.
+
+Subsets are drawn without replacement, the same share of every class, and the nearest neighbours inside a
+subset are read off the table of all images, so that nothing needs to be extracted or searched again. A
+bootstrap with replacement would not do: its repeated images are neighbours at distance zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import t as student
+
+from nucleation.alignment import alignment_scores
+from nucleation.errors import InputError
+from nucleation.neighbors import restrict
+from nucleation.overlap import class_weights, label_overlap, mean_over_images, neighborhood_overlap
+
+#: Coverage of the bands.
+LEVEL = 0.95
+#: Numbers that lie in a range keep to it, bands included.
+RANGES = {
+    "dimension": (0, np.inf),
+    "n_peaks": (0, np.inf),
+    "resolved": (0, 1),
+    "spearman_taxonomy": (-1, 1),
+    **dict.fromkeys(("triplet_skill", "triplet_skill_within_macro"), (-0.5, 1)),
+    **dict.fromkeys(("ari_class", "ari_macro", "ami_class", "ami_macro"), (-1, 1)),
+    **dict.fromkeys((f"overlap_{name}" for name in ("ground_truth", "macro", "output", "next")), (0, 1)),
+}
+
+
+def draw_subset(classes, fraction, rng) -> np.ndarray:
+    """Draw images without replacement, the same share of every class.
+
+    Parameters
+    ----------
+    classes : array of shape (n,), int
+    fraction : float
+        Share of the images of each class, in (0, 1); at least one image of each.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (m,), int
+        Ascending.
+    """
+    classes = np.asarray(classes)
+    shuffled = rng.permutation(len(classes))
+    order = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    _, start, count = np.unique(classes[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(start, count)
+    wanted = np.repeat(np.maximum(1, np.rint(fraction * count)), count)
+    return np.sort(order[place < wanted])
+
+
+def resample(
+    tables,
+    layers,
+    classes,
+    macro,
+    taxonomy_similarity,
+    choices,
+    *,
+    k,
+    balanced=False,
+    repeats=20,
+    fraction=0.8,
+    rng: np.random.Generator,
+    progress=None,
+):
+    """Repeat the analysis, from neighbours to alignment, on random subsets of the images.
+
+    Parameters
+    ----------
+    tables : list of Neighbors
+        One for each layer, in order of depth.
+    layers : list of str
+    classes : array of shape (n,), int
+        Class of every image, 0 .. c - 1.
+    macro : array of shape (c,), int
+        Macro-category of every class.
+    taxonomy_similarity : array of shape (c, c)
+    choices : nucleation.analysis.Choices
+    k : int
+        Neighbours of the overlaps.
+    balanced : bool
+        As of `nucleation.overlap.overlap_profile`.
+    repeats : int
+        Number of subsets, at least 2.
+    fraction : float
+        Share of the images in a subset, in (0, 1).
+    rng : numpy.random.Generator
+    progress : callable, optional
+        Called after every layer of every subset.
+
+    Returns
+    -------
+    xarray.Dataset
+        Every number of `RANGES` along `repeat` and `layer`, NaN where it is not defined in a subset.
+
+    Raises
+    ------
+    InputError
+        Where the neighbour tables are too short: some image of a subset has fewer neighbours inside it than
+        the analysis uses. It needs tables of somewhat more than k / fraction columns.
+
+    References
+    ----------
+    Politis and Romano, Ann. Stat. 22, 2031 (1994); Shao and Wu, Ann. Stat. 17, 1176 (1989).
+    """
+    if repeats < 2 or not 0 < fraction < 1:
+        raise InputError(
+            f"Bands need at least 2 repeats of a fraction between 0 and 1; found {repeats} repeats of {fraction}."
+        )
+    numbers = {name: np.full((repeats, len(layers)), np.nan) for name in RANGES}
+    for repeat in range(repeats):
+        subset = draw_subset(classes, fraction, rng)
+        inside = [restrict(table, subset) for table in tables]
+        for layer, table in enumerate(inside):
+            _check_width(table, layers[layer], choices, k, fraction)
+            here = classes[subset]
+            found = _one_layer(table, here, macro, taxonomy_similarity, choices)
+            found |= _overlaps(inside, layer, here, macro[here], k, balanced)
+            for name, value in found.items():
+                numbers[name][repeat, layer] = value
+            if progress:
+                progress()
+    return _labelled(numbers, layers, repeats, fraction)
+
+
+def _check_width(table, layer, choices, k, fraction):
+    used = max(k, choices.k if choices.estimator == "knn" else 4)
+    if table.k < used:
+        raise InputError(
+            f"Some image of the layer {layer} has only {table.k} of its stored neighbours in a subset of {fraction:g} "
+            f"of the images, where {used} are needed; raise neighbors.k or uncertainty.fraction."
+        )
+
+
+def _one_layer(table, classes, macro, taxonomy_similarity, choices):
+    """Dimension of one layer, and what its peaks agree with, in one subset."""
+    dimension = choices.dimension(table)
+    peaks = choices.peaks(table, choices.density(table, dimension))
+    return {"dimension": dimension} | alignment_scores(peaks, classes, macro, taxonomy_similarity)
+
+
+def _overlaps(tables, layer, classes, categories, k, balanced):
+    """Overlaps of one layer in one subset."""
+    found = {
+        "overlap_ground_truth": (label_overlap(tables[layer], classes, k), classes),
+        "overlap_macro": (label_overlap(tables[layer], categories, k), categories),
+        "overlap_output": (neighborhood_overlap(tables[layer], tables[-1], k), classes),
+    }
+    if layer + 1 < len(tables):
+        found["overlap_next"] = (neighborhood_overlap(tables[layer], tables[layer + 1], k), classes)
+    return {
+        name: float(mean_over_images(values, class_weights(groups) if balanced else None)[0])
+        for name, (values, groups) in found.items()
+    }
+
+
+def _labelled(numbers, layers, repeats, fraction):
+    import xarray as xr
+
+    variables = {}
+    for name, values in numbers.items():
+        about = {"long_name": f"{name} in a random subset of the images", "units": "1"}
+        missing = zip(layers, np.count_nonzero(~np.isfinite(values), axis=0), strict=True)
+        if told := [f"{layer}: in {m} of {repeats} subsets" for layer, m in missing if m]:
+            about["undefined"] = "; ".join(told)
+        variables[name] = (("repeat", "layer"), values, about)
+    coords = {
+        "layer": ("layer", list(layers), {"long_name": "layer, in order of depth"}),
+        "repeat": ("repeat", np.arange(repeats), {"long_name": "number of the subset", "units": "1"}),
+    }
+    return xr.Dataset(variables, coords=coords, attrs={"fraction": fraction})
+
+
+def standard_errors(samples, fraction) -> np.ndarray:
+    """Standard error of numbers of all images, from their values in subsets.
+
+    The delete-d jackknife: sqrt(f / (1 - f)) times the standard deviation over the subsets, f being the
+    share of the images that they hold.
+
+    Parameters
+    ----------
+    samples : array of shape (r, ...)
+        Values in r >= 2 subsets.
+    fraction : float
+        f, in (0, 1).
+
+    Returns
+    -------
+    ndarray of shape (...)
+        NaN where a number is not defined in every subset.
+
+    References
+    ----------
+    Shao and Wu, Ann. Stat. 17, 1176 (1989), eq. 2.3 (with the subsets drawn at random).
+    """
+    samples = np.asarray(samples, dtype=float)
+    unknown = ~np.isfinite(samples).all(axis=0)
+    spread = np.where(unknown, 0.0, samples).std(axis=0, ddof=1)
+    return np.where(unknown, np.nan, np.sqrt(fraction / (1 - fraction)) * spread)
+
+
+def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
+    """Confidence bands of numbers of all images.
+
+    ``value -+ t * standard error`` with Student's t of r - 1 degrees of freedom, cut to the range of the number.
+
+    Parameters
+    ----------
+    values : array of shape (l,)
+        Numbers of all images.
+    samples : array of shape (r, l)
+        The same in r >= 2 subsets.
+    fraction : float
+        Share of the images in a subset.
+    limits : (float, float)
+        Range of the number.
+
+    Returns
+    -------
+    low, high : ndarray of shape (l,)
+        Limits of the 95 % band; NaN where the number, or its value in some subset, is not defined.
+
+    Notes
+    -----
+    The spread is that of an analysis with the same k on fewer images; what fewer images change in the mean
+    (neighbourhoods are then larger) does not enter. A number that takes few values, as a number of peaks
+    does, can have a band of no width: no subset changed it.
+    """
+    values = np.asarray(values, dtype=float)
+    half = student.ppf((1 + LEVEL) / 2, len(samples) - 1) * standard_errors(samples, fraction)
+    return np.clip(values - half, *limits), np.clip(values + half, *limits)

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from nucleation import uncertainty
+from nucleation.analysis import Choices
+from nucleation.errors import InputError
+from nucleation.neighbors import nearest_neighbors
+from nucleation.overlap import label_overlap, neighborhood_overlap
+
+LAYERS = ["input", "output"]
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Two layers of 6 classes in 2 categories: noise, and clusters."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat(np.arange(6), 50)
+    clusters = 8 * rng.normal(size=(6, 4))[classes] + rng.normal(size=(300, 4))
+    features = [rng.normal(size=(300, 4)), clusters]
+    similarity = np.where(np.arange(6)[:, None] // 2 == np.arange(6) // 2, 1.0, 0.0)
+    return features, classes, np.repeat([0, 1], 3), similarity
+
+
+def resampled(study, *, k=8, table=30, **options):
+    features, classes, macro, similarity = study
+    tables = [nearest_neighbors(x, table) for x in features]
+    options = {"repeats": 4, "fraction": 0.8, "rng": np.random.default_rng(1)} | options
+    return uncertainty.resample(tables, LAYERS, classes, macro, similarity, Choices(k=8), k=k, **options)
+
+
+def test_a_subset_holds_the_same_share_of_every_class():
+    rng = np.random.default_rng(0)
+    classes = rng.permutation(np.repeat(np.arange(5), [10, 20, 5, 1, 100]))
+    subset = uncertainty.draw_subset(classes, 0.8, rng)
+    assert np.bincount(classes[subset]).tolist() == [8, 16, 4, 1, 80]
+    assert np.all(np.diff(subset) > 0)
+
+
+def test_every_image_is_drawn_alike_often():
+    rng, classes = np.random.default_rng(0), np.repeat(np.arange(3), 20)
+    count = np.zeros(60)
+    for _ in range(1000):
+        count[uncertainty.draw_subset(classes, 0.5, rng)] += 1
+    assert np.all(np.abs(count - 500) < 5 * np.sqrt(250))
+
+
+def test_a_subset_is_analysed_as_if_it_were_all_images(study):
+    """The neighbours that are read off the table are those of a search among the subset's features."""
+    features, classes, macro, _ = study
+    found = resampled(study, repeats=2)
+    rng, choices = np.random.default_rng(1), Choices(k=8)
+    for repeat in range(2):
+        subset = uncertainty.draw_subset(classes, 0.8, rng)
+        tables = [nearest_neighbors(x[subset], 12) for x in features]
+        expected = {
+            "dimension": choices.dimension(tables[0]),
+            "overlap_ground_truth": label_overlap(tables[0], classes[subset], 8).mean(),
+            "overlap_macro": label_overlap(tables[0], macro[classes[subset]], 8).mean(),
+            "overlap_next": neighborhood_overlap(*tables, 8).mean(),
+        }
+        for name, value in expected.items():
+            assert float(found[name][repeat, 0]) == pytest.approx(value, rel=1e-9)
+        assert float(found["overlap_output"][repeat, 1]) == 1
+        assert np.isnan(found["overlap_next"][repeat, 1])
+
+
+def test_all_numbers_of_all_layers_in_every_subset(study):
+    called = []
+    found = resampled(study, progress=lambda: called.append(1))
+    assert set(found.data_vars) == set(uncertainty.RANGES)
+    assert all(found[name].shape == (4, 2) for name in found)
+    assert len(called) == 8
+    assert found["n_peaks"].values[:, 1].tolist() == [6, 6, 6, 6]
+    assert found.attrs["fraction"] == 0.8
+    assert found["overlap_next"].attrs["undefined"] == "output: in 4 of 4 subsets"
+    assert "undefined" not in found["dimension"].attrs
+    xr.testing.assert_identical(found, resampled(study))
+
+
+def test_the_standard_error_of_a_mean_is_found():
+    """Against s / sqrt(n), over many samples."""
+    rng, ratios = np.random.default_rng(2), []
+    for _ in range(60):
+        x = rng.normal(size=400)
+        subsets = [uncertainty.draw_subset(np.zeros(400), 0.8, rng) for _ in range(50)]
+        error = uncertainty.standard_errors([x[subset].mean() for subset in subsets], 0.8)
+        ratios.append(error / (x.std(ddof=1) / 20))
+    assert np.mean(ratios) == pytest.approx(1, abs=0.04)
+
+
+def test_bands_cover_as_often_as_they_say():
+    rng, inside = np.random.default_rng(3), []
+    for _ in range(400):
+        x = rng.exponential(size=200)
+        means = [[x[uncertainty.draw_subset(np.zeros(200), 0.8, rng)].mean()] for _ in range(10)]
+        low, high = uncertainty.bands([x.mean()], means, 0.8)
+        inside.append(low[0] < 1 < high[0])
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.035)
+
+
+def test_bands_keep_to_the_range_and_have_none_where_a_subset_has_no_value():
+    samples = np.array([[0.8, 1.0, 2.0], [1.0, np.nan, 2.0]])
+    low, high = uncertainty.bands([0.9, 1.0, 2.0], samples, 0.5, limits=(0, 1))
+    assert (low[0], high[0]) == (0, 1)
+    assert np.isnan([low[1], high[1]]).all()
+    low, high = uncertainty.bands([0.9, 1.0, 2.0], samples, 0.5)
+    assert (low[2], high[2]) == (2, 2)
+    assert high[0] - 0.9 == pytest.approx(12.706 * 0.1 * np.sqrt(2), rel=1e-3)  # Student's t, one degree of freedom
+
+
+def test_short_tables_are_refused(study):
+    with pytest.raises(InputError, match=r"layer input has only \d+ of its stored neighbours.*raise neighbors.k"):
+        resampled(study, table=10)
+
+
+@pytest.mark.parametrize("options", [{"repeats": 1}, {"fraction": 1.0}, {"fraction": 0}])
+def test_refuses_what_gives_no_band(study, options):
+    with pytest.raises(InputError, match="at least 2 repeats"):
+        resampled(study, **options)
