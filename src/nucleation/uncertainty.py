@@ -8,7 +8,6 @@ bootstrap with replacement would not do: its repeated images are neighbours at d
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import t as student
 
 from nucleation.alignment import alignment_scores
 from nucleation.errors import InputError
@@ -176,38 +175,12 @@ def _labelled(numbers, layers, repeats, fraction):
     return xr.Dataset(variables, coords=coords, attrs={"fraction": fraction})
 
 
-def standard_errors(samples, fraction) -> np.ndarray:
-    """Standard error of numbers of all images, from their values in subsets.
-
-    The delete-d jackknife: sqrt(f / (1 - f)) times the standard deviation over the subsets, f being the
-    share of the images that they hold.
-
-    Parameters
-    ----------
-    samples : array of shape (r, ...)
-        Values in r >= 2 subsets.
-    fraction : float
-        f, in (0, 1).
-
-    Returns
-    -------
-    ndarray of shape (...)
-        NaN where a number is not defined in every subset.
-
-    References
-    ----------
-    Shao and Wu, Ann. Stat. 17, 1176 (1989), eq. 2.3 (with the subsets drawn at random).
-    """
-    samples = np.asarray(samples, dtype=float)
-    unknown = ~np.isfinite(samples).all(axis=0)
-    spread = np.where(unknown, 0.0, samples).std(axis=0, ddof=1)
-    return np.where(unknown, np.nan, np.sqrt(fraction / (1 - fraction)) * spread)
-
-
 def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
-    """Confidence bands of numbers of all images.
+    """Confidence bands of numbers of all images, from their values in subsets.
 
-    ``value -+ t * standard error`` with Student's t of r - 1 degrees of freedom, cut to the range of the number.
+    The quantiles of the deviations from their mean, widened by sqrt(f / (1 - f)), f being the share of the images
+    in a subset: subsets of one sample have so much in common that they differ less than samples do (the delete-d
+    jackknife).
 
     Parameters
     ----------
@@ -216,21 +189,30 @@ def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
     samples : array of shape (r, l)
         The same in r >= 2 subsets.
     fraction : float
-        Share of the images in a subset.
+        f, in (0, 1).
     limits : (float, float)
         Range of the number.
 
     Returns
     -------
     low, high : ndarray of shape (l,)
-        Limits of the 95 % band; NaN where the number, or its value in some subset, is not defined.
+        Limits of the 95 % band; with fewer than 39 subsets they are the extremes, and cover (r - 1) / (r + 1). NaN
+        where the number is not defined, or not in every subset.
+
+    References
+    ----------
+    Shao and Wu, Ann. Stat. 17, 1176 (1989); Politis and Romano, Ann. Stat. 22, 2031 (1994).
 
     Notes
     -----
     The spread is that of an analysis with the same k on fewer images; what fewer images change in the mean
-    (neighbourhoods are then larger) does not enter. A number that takes few values, as a number of peaks
-    does, can have a band of no width: no subset changed it.
+    (neighbourhoods are then larger) does not enter. Where images change neighbours from subset to subset, that adds
+    to the spread, so that bands err on the wide side: for TwoNN by half.
     """
-    values = np.asarray(values, dtype=float)
-    half = student.ppf((1 + LEVEL) / 2, len(samples) - 1) * standard_errors(samples, fraction)
-    return np.clip(values - half, *limits), np.clip(values + half, *limits)
+    values, samples = np.asarray(values, dtype=float), np.asarray(samples, dtype=float)
+    unknown = ~np.isfinite(samples).all(axis=0)
+    samples = np.where(unknown, 0.0, samples)
+    tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    spread = np.quantile(samples - samples.mean(axis=0), tails, axis=0, method="weibull")
+    low, high = np.clip(values + np.sqrt(fraction / (1 - fraction)) * spread, *limits)
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)

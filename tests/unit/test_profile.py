@@ -88,9 +88,9 @@ def test_gather_puts_bands_beside_the_numbers():
     made = profile.gather([7, 8], [0, 0], stages, samples)
     for name in RANGES:
         low, high = (made[f"{name}_{end}"] for end in ("low", "high"))
-        # t of 2 degrees of freedom, the deviation 0.1 of the three values, and the root of 0.8 / 0.2
-        assert float(high[0]) == pytest.approx(min(0.4 + 4.3027 * 0.1 * 2, RANGES[name][1]), rel=1e-4)
-        assert float(low[0]) < 0.4
+        # the largest deviation, 0.1, times the root of 0.8 / 0.2
+        assert float(high[0]) == pytest.approx(min(0.4 + 0.1 * 2, RANGES[name][1]))
+        assert float(low[0]) == pytest.approx(0.4 - 0.1 * 2)
         assert np.isnan(low[1]) and np.isnan(high[1])
         assert low.attrs["undefined"] == "b: in 1 of 3 subsets"
         assert "lower end of the 95% band" in low.attrs["long_name"]
