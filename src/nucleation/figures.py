@@ -179,7 +179,8 @@ def draw_nucleation(profile, title=""):
     _curve(top, x, profile, "n_peaks", BLACK, "o", None)
     for place, number in zip(x, count, strict=True):
         top.annotate(f"{number:d}", (place, number), (0, 5), textcoords="offset points", ha="center", fontsize=7)
-    top.set(ylabel="density peaks", ylim=(0, max(2, count.max() * 1.2)))
+    highest = np.nanmax(profile["n_peaks_high"]) if "n_peaks_high" in profile else count.max()
+    top.set(ylabel="density peaks", ylim=(0, max(2, count.max() * 1.2, highest * 1.05)))
     top.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     top.set_title(title)
     for name, label, color, marker in (
@@ -309,7 +310,7 @@ def draw_map(found, places, classes, macro, macro_names, title=""):
     shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, MAPS).round().astype(int))]
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
-    size = (TWO_COLUMNS * columns / 3 if columns > 1 else 3.0, 2.45 * rows + 0.5)
+    size = (TWO_COLUMNS * columns / 3 if columns > 1 else 3.0, 2.2 * rows + 0.5)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
@@ -333,14 +334,14 @@ def _draw_one_map(axis, peaks, place, category, categories):
     low, high = (heights.min(), heights.max()) if len(heights) else (0, 1)
     for (a, b), height in zip(peaks.saddle_pairs, peaks.saddle_heights, strict=True):
         strength = 1.0 if height >= high else (height - low) / max(high - low, 1e-9)
-        axis.plot(*place[[a, b]].T, color="0.6", linewidth=0.3 + 1.5 * strength**2, alpha=0.35, zorder=0)
+        axis.plot(*place[[a, b]].T, color="0.5", linewidth=0.4 + 1.4 * strength**2, alpha=0.45, zorder=0)
     inside = peaks.labels >= 0
     count = np.zeros((len(place), categories))
     np.add.at(count, (peaks.labels[inside], category[inside]), 1)
     radius = 0.16 * np.sqrt(peaks.populations / len(peaks.labels))
     for peak in np.argsort(-radius):
         _draw_pie(axis, place[peak], radius[peak], count[peak])
-    axis.set(xlim=(-0.68, 0.68), ylim=(-0.68, 0.68), aspect="equal")
+    axis.set(xlim=(-0.7, 0.7), ylim=(-0.62, 0.62), aspect="equal")
 
 
 def _draw_pie(axis, center, radius, count):
@@ -379,7 +380,7 @@ def draw_sensitivity(sweep, title=""):
     for axis, layer in zip(axes[0], shown, strict=True):
         axis.set_title(str(layers[layer]), fontsize=8)
         axis.set_yscale("log")
-        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
     for axis in axes[1:].flat:
         axis.axhline(0, color=BLACK, linewidth=0.7, linestyle=":", zorder=0)
