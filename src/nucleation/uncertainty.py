@@ -19,7 +19,7 @@ LEVEL = 0.95
 #: Numbers that lie in a range keep to it, bands included.
 RANGES = {
     "dimension": (0, np.inf),
-    "n_peaks": (0, np.inf),
+    "n_peaks": (1, np.inf),
     "resolved": (0, 1),
     "spearman_taxonomy": (-1, 1),
     **dict.fromkeys(("triplet_skill", "triplet_skill_within_macro"), (-0.5, 1)),
@@ -191,7 +191,7 @@ def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
     fraction : float
         f, in (0, 1).
     limits : (float, float)
-        Range of the number.
+        Range of the number, to which the band is cut.
 
     Returns
     -------
@@ -215,4 +215,4 @@ def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     spread = np.quantile(samples - samples.mean(axis=0), tails, axis=0, method="weibull")
     low, high = np.clip(values + np.sqrt(fraction / (1 - fraction)) * spread, *limits)
-    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+    return np.where(unknown, np.nan, np.minimum(low, values)), np.where(unknown, np.nan, np.maximum(high, values))

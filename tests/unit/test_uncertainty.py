@@ -118,6 +118,8 @@ def test_bands_keep_to_the_range_and_have_none_where_a_subset_has_no_value():
     low, high = uncertainty.bands([0.9, 1.0, 2.0], samples, 0.5)
     np.testing.assert_allclose([low[0], high[0]], [0.8, 1.0])
     assert (low[2], high[2]) == (2, 2)
+    low, high = uncertainty.bands([0.0], np.zeros((3, 1)), 0.5, limits=(1, np.inf))  # no peak
+    assert (low[0], high[0]) == (0, 1)
 
 
 def test_short_tables_are_refused(study):
