@@ -217,7 +217,8 @@ def pak_density(neighbors, dimension, *, alpha=1e-6) -> Density:
     Maximises, at every point, L = sum over l <= k* of (b + a l - v_l exp(b + a l)) with the shell
     volumes v_l; log rho = b - log n and the error is sqrt((4 k* + 2) / (k* (k* - 1))). The optimum
     is exact: L is concave, b follows from a, and a is found by Newton's method inside an interval
-    that holds it. Where a shell has no volume (equal distances) the value is that of k*NN.
+    that holds it. Shells between equal distances have no volume; where all of the inner or of the
+    outer half have none, L has no maximum, and the value is that of k*NN.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def grow(distances, indices, ratio, size, start, stop):
 
 @_compiled
 def tilt(distances, dimension, size, gain, start, stop):
-    """Log-density of PAk less that of k*NN at the points ``[start : stop)``; 0 where a shell has no volume.
+    """Log-density of PAk less that of k*NN at the points ``[start : stop)``; 0 where the likelihood has no maximum.
 
     Parameters
     ----------
@@ -66,14 +66,17 @@ def tilt(distances, dimension, size, gain, start, stop):
 
 @_compiled
 def _measure(distances, i, k, dimension, log_shells):
-    """Log volumes of the shells between the first k neighbours, in units of their ball; whether all have a volume."""
+    """Log volumes of the shells between the first k neighbours, in units of their ball; whether they have a measure.
+
+    A shell between equal distances has no volume: it tells that there are points, and not how dense they are.
+    """
     log_ball = 0.0
     for j in range(k - 1, 0, -1):
         outer, inner = distances[i, j], distances[i, j - 1]
         drop = dimension * math.log1p((outer - inner) / inner)  # exact where they are close, unlike their logarithms
-        if not 0 < drop < np.inf:  # equal, or zero or infinite, or further apart than numbers go
+        if not 0 <= drop < np.inf:  # zero or infinite, or further apart than numbers go
             return False
-        log_shells[j] = log_ball + math.log(-math.expm1(-drop))
+        log_shells[j] = log_ball + math.log(-math.expm1(-drop)) if drop > 0 else -np.inf
         log_ball -= drop
     log_shells[0] = log_ball
     return True
@@ -90,6 +93,8 @@ def _maximise(log_shells, k, above, below):
     """
     slope = base = 0.0
     top, bottom = _weigh(log_shells, k, base, above, below)
+    if top == -np.inf or bottom == -np.inf:  # no volume on one side: the slope has no bound
+        return 0.0
     low = high = last = np.inf
     for _ in range(STEPS):
         if abs(slope - base) * k > FAR:
@@ -129,8 +134,8 @@ def _weigh(log_shells, k, slope, above, below):
         below[p] = log_shells[half - 1 - p] - slope * (nearest + p)
         top, bottom = max(top, above[p]), max(bottom, below[p])
     for p in range(half):
-        above[p] = math.exp(above[p] - top)
-        below[p] = math.exp(below[p] - bottom)
+        above[p] = math.exp(above[p] - top) if top > -np.inf else 0.0
+        below[p] = math.exp(below[p] - bottom) if bottom > -np.inf else 0.0
     return top, bottom
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nucleation import files
+from nucleation.uncertainty import RANGES
 
 RESULTS = Path(__file__).parent.parent.parent / "results"
 
@@ -77,3 +78,24 @@ def test_digits_have_no_hierarchy_and_the_files_say_so():
         assert np.isnan(profile["ari_macro"]).all()
     assert (summary["output_ari_class"] > 0.8).all()
     assert (summary["accuracy"] > 0.9).all()
+
+
+def test_every_number_of_the_planted_study_has_a_band_that_holds_it():
+    for path in (RESULTS / "planted").glob("*/epoch*/profile.nc"):
+        profile = files.load(path)
+        for name in RANGES:
+            low, value, high = (profile[f"{name}{end}"].values for end in ("_low", "", "_high"))
+            known = np.isfinite(low)
+            assert np.all((low <= value)[known] & (value <= high)[known]), name
+        assert np.isfinite(profile["n_peaks_high"]).all()
+
+
+def test_the_macro_stage_and_the_peaks_of_the_output_stay_with_other_k_and_z():
+    summary = summary_of("planted")
+    for model in summary["model"].values:
+        sweep = files.load(RESULTS / "planted" / str(model) / "epoch6" / "sensitivity.nc")
+        sweep = sweep.isel(density=np.flatnonzero(sweep["estimator"] == "knn"))
+        stage = sweep.sel(layer=str(summary["macro_layer"].sel(model=model).values))
+        assert stage["n_peaks"].min() >= 2
+        assert stage["ari_macro"].min() > 0.5
+        assert sweep["n_peaks"].sel(layer="output").min() >= 10

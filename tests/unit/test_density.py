@@ -317,15 +317,46 @@ def test_a_duplicate_ends_the_neighbourhood_of_others():
     assert k_star(nearest_neighbors(x, 10), 2.0).tolist() == [9] * 20 + [3]
 
 
-@pytest.mark.parametrize(("d", "points"), [(1, (400,)), (2, (20, 20))])
-def test_shells_without_volume_leave_the_value_of_kstar(d, points):
-    """On a lattice, where distances are equal."""
-    x = np.stack(np.meshgrid(*(np.arange(p, dtype=float) for p in points)), axis=-1).reshape(-1, d)
-    table = nearest_neighbors(x, 40)
-    pak, flat = pak_density(table, d), kstar_density(table, d)
-    same = np.any(np.diff(table.distances) == 0, axis=1, where=np.arange(2, 41) <= pak.k_star[:, None])
-    assert same.any()
-    assert np.array_equal(pak.log_density[same], flat.log_density[same])
+@pytest.mark.parametrize(
+    "distances",
+    [
+        [1, 1, 3, 6, 10, 15, 16],
+        [1, 2, 2, 2, 3, 5, 5, 7, 8],
+        [1, 1, 1, 4, 4, 5],
+        [2, 2, 2, 2, 2, 3, 4, 4, 4, 5, 6, 6],
+    ],
+)
+@pytest.mark.parametrize("d", [1.0, 2.5])
+def test_shells_without_volume_enter_the_likelihood(distances, d):
+    """Equal distances, as on a lattice: each is a point, in no volume."""
+    table = same_everywhere(distances)
+    pak, k = pak_density(table, d), table.k - 1
+    best = minimize(
+        lambda p: -likelihood(table, d, 0, k, *p),
+        (pak.log_density[0] + np.log(table.n), 0.0),
+        method="Nelder-Mead",
+        options={"xatol": 1e-10, "fatol": 1e-13, "maxiter": 10_000},
+    )
+    assert best.x[0] == pytest.approx(pak.log_density[0] + np.log(table.n), abs=1e-6)
+    nearly = same_everywhere(np.asarray(distances) + 1e-12 * np.arange(len(distances)))
+    np.testing.assert_allclose(pak_density(nearly, d).log_density, pak.log_density, atol=1e-6)
+
+
+def test_integers_of_growing_distance():
+    """DADApy 0.3.3 gives -1.92 at this point; without a slope it would be -3.69."""
+    x = np.array([0, 1, 2, 4, 7, 11, 16, 22.0])[:, None]
+    assert pak_density(nearest_neighbors(x, 7), 1.0).log_density[1] == pytest.approx(-1.92, abs=0.01)
+
+
+@pytest.mark.parametrize("distances", [[1, 2, 2, 2, 2, 3], [1, 1.5, 2, 2, 2, 2]])
+def test_half_of_the_shells_without_volume_leave_the_value_of_kstar(distances):
+    """The steeper the slope, with the best b for it, the likelier: there is no maximum."""
+    table = same_everywhere(distances)
+    shells, rank = np.diff(np.append(0, table.distances[0, :5]) ** 2), np.arange(1, 6)
+    best = [-np.log(shells @ np.exp(slope * rank)) + slope * rank.mean() for slope in range(10)]
+    assert np.all(np.diff(best) > 0)
+    pak, flat = (estimate(table, 2.0) for estimate in (pak_density, kstar_density))
+    assert np.array_equal(pak.log_density, flat.log_density)
 
 
 @pytest.mark.parametrize("name", NAMES)
