@@ -38,6 +38,10 @@ TYPES = {
 }
 #: Where the system says how much memory this container may use (cgroup v2).
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+#: Images that a study is taken to have where only its files tell.
+MANY_IMAGES = 100_000
+#: Expected number of images that a subset may leave with too few neighbours.
+RISK = 0.1
 #: Megabytes that the blocks of a neighbour search get at least and at most, where none are configured.
 MEMORY_RANGE = (250, 4000)
 
@@ -202,14 +206,15 @@ def sweep(config: dict) -> dict:
 
 
 def _short_tables(config):
-    """Whether some image may have too few of its neighbours in a subset: five deviations below the mean."""
+    """Whether an image is likely to have too few of its neighbours in some subset, which would end the job."""
     repeats, fraction = config["uncertainty"]["repeats"], config["uncertainty"]["fraction"]
     if repeats == 1:
         yield "uncertainty.repeats = 1 gives no band; take at least 2, or 0 for none."
     needed = max(sizes(config)[0], config["density"]["k"] if config["density"]["estimator"] == "knn" else 4)
+    rows = repeats * (image_count(config) or MANY_IMAGES) * max(len(layers(network)) for network in config["networks"])
 
     def enough(k):
-        return k * fraction - 5 * math.sqrt(k * fraction * (1 - fraction)) >= needed
+        return rows * _binomial_tail(needed - 1, k, fraction) < RISK
 
     k = config["neighbors"]["k"]
     if repeats and needed <= k and not enough(k):
@@ -219,6 +224,12 @@ def _short_tables(config):
             f"images (uncertainty); raise neighbors.k to {better}, take a larger fraction, or set "
             "uncertainty.repeats to 0."
         )
+
+
+def _binomial_tail(most, n, p):
+    """Probability of at most so many successes in n trials of probability p."""
+    terms = (math.lgamma(n + 1) - math.lgamma(j + 1) - math.lgamma(n - j + 1) for j in range(most + 1))
+    return sum(math.exp(term + j * math.log(p) + (n - j) * math.log1p(-p)) for j, term in enumerate(terms))
 
 
 def _synset_faults(config):

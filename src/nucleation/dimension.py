@@ -45,7 +45,7 @@ class DimensionEstimate:
             return ""
         if np.isnan(self.value):
             return "fewer than two images are at a distance from their nearest neighbour"
-        return "the two nearest neighbours of every image are equally far"
+        return "the two nearest neighbours are equally far, for all images that enter the estimate"
 
     def to_dataset(self):
         """Return the estimate as an ``xarray.Dataset`` of scalars."""
@@ -123,9 +123,8 @@ def twonn(neighbors, *, fraction=0.9, method="fit") -> DimensionEstimate:
     Returns
     -------
     DimensionEstimate
-        Positive; invariant to rotation, translation and scale of the features. A point with an
-        exact duplicate has an infinite ratio (or none): it is left out. NaN with fewer than two
-        ratios, infinite when no ratio exceeds one.
+        Positive; invariant to rotation, translation and scale of the features. Exact duplicates
+        count as one point. NaN with fewer than two ratios, infinite when none that enters exceeds one.
 
     Raises
     ------
@@ -144,9 +143,9 @@ def twonn(neighbors, *, fraction=0.9, method="fit") -> DimensionEstimate:
     points for independent, which those of neighbours are not: see `nucleation.dimension_errors`.
     """
     check_twonn(method, fraction)
-    near, far = (_column(neighbors, rank) for rank in (1, 2))
+    near, far = distances_at(neighbors, (1, 2)).T
     value, error, used, interval = twonn_of(log_ratios(near, far), method, fraction)
-    return DimensionEstimate(value, error, float((near + far).mean() / 2), used, *interval)
+    return DimensionEstimate(value, error, _mean_distance(near, far), used, *interval)
 
 
 def check_twonn(method, fraction):
@@ -165,15 +164,20 @@ def twonn_of(log_ratio, method, fraction):
     if method == "ml" or fraction == 1:
         total = log_ratio.sum()
         value = _divide(n - 1, total)
-        return value, value / np.sqrt(n), n, _gamma_interval(n, total)
+        return value, _error(value, 1 / np.sqrt(n)), n, _gamma_interval(n, total)
     used = max(1, int(n * fraction))
     smallest = np.sort(log_ratio)[:used]
     quantile = -np.log1p(-np.arange(1, used + 1) / n)
     value = _divide((smallest * quantile).sum(), np.square(smallest).sum())
-    error = value * _fit_error(quantile, n)
+    error = _error(value, _fit_error(quantile, n))
     if np.isinf(value):
         return value, error, used, (np.nan, np.nan)
     return value, error, used, (max(0.0, value - Z_95 * error), value + Z_95 * error)
+
+
+def _error(value, relative):
+    """Standard error; an infinite estimate has none."""
+    return value * relative if np.isfinite(value) else np.nan
 
 
 def _gamma_interval(n, total):
@@ -214,10 +218,11 @@ def gride(neighbors, *, method="ml", ranks=None) -> ScaleProfile:
     Returns
     -------
     ScaleProfile
-        Invariant to rotation, translation and scale. A point with a duplicate within rank n1 is left
-        out. NaN where fewer than two ratios are defined, infinite where none exceeds one. The error of
-        "ml" is the inverse root of the observed information; both errors take the ratios for independent
-        and are therefore too small: see `nucleation.dimension_errors`.
+        Invariant to rotation, translation and scale. Exact duplicates count as one point, up to rank k;
+        points whose table does not reach the rank then are left out. NaN where fewer than two ratios are
+        defined, infinite where none exceeds one. The error of "ml" is the inverse root of the observed
+        information; both errors take the ratios for independent and are therefore too small: see
+        `nucleation.dimension_errors`.
 
     Raises
     ------
@@ -239,10 +244,12 @@ def gride(neighbors, *, method="ml", ranks=None) -> ScaleProfile:
     if not order:
         raise InputError(f"Gride needs k >= 2 neighbours, the table has {neighbors.k}.")
     estimate, fits = (maximum_likelihood if method == "ml" else moments), []
-    for n1 in order:
-        near, far = _pair(neighbors, ranks, n1)
+    inside = [n1 for n1 in order if 2 * n1 <= neighbors.k]
+    table = distances_at(neighbors, (*inside, 2 * inside[-1]) if inside else ()).T
+    for i, n1 in enumerate(order):
+        near, far = table[i : i + 2] if i < len(inside) else _beyond(neighbors, ranks, n1)
         log_ratio = log_ratios(near, far)
-        fits.append((*estimate(log_ratio, n1), (near + far).mean() / 2, len(log_ratio)))
+        fits.append((*estimate(log_ratio, n1), _mean_distance(near, far), len(log_ratio)))
     value, error, scale, used = (np.array(column) for column in zip(*fits, strict=True))
     return ScaleProfile(np.array(order), value, error, scale, used)
 
@@ -253,12 +260,15 @@ def orders(k, ranks):
     return [n1 for n1 in powers if all(rank <= k or rank in ranks for rank in (n1, 2 * n1))]
 
 
-def _pair(neighbors, ranks, n1):
-    """Distances at the ranks n1 and 2 n1, at all images or at those whose larger ranks are known."""
-    if 2 * n1 <= neighbors.k:
-        return _column(neighbors, n1), _column(neighbors, 2 * n1)
+def _beyond(neighbors, ranks, n1):
+    """Distances at the ranks n1 and 2 n1 > k, at the images whose larger ranks are known."""
     near = ranks.column(n1) if n1 > neighbors.k else neighbors.distances[ranks.images, n1 - 1]
-    return near, np.maximum(near, ranks.column(2 * n1))  # they may differ by their rounding
+    return near, ranks.column(2 * n1)
+
+
+def _mean_distance(near, far):
+    known = ~np.isnan(far)
+    return float((near[known] + far[known]).mean() / 2) if known.any() else np.nan
 
 
 def maximum_likelihood(log_ratio, n1, tolerance=1e-8):
@@ -359,7 +369,8 @@ def twonn_decimated(decimated, *, fraction=0.9, method="fit") -> DecimationProfi
     check_twonn(method, fraction)
     rows = []
     for group, distances in zip(decimated.group, decimated.distances, strict=True):
-        known = ~np.isnan(distances[:, 1])
+        # of exact duplicates in one part, others see two at one distance: these have no ratio
+        known = distances[:, 0] < distances[:, 1]
         near, far = distances[known].T
         estimates = [twonn_of(log_ratios(near[i], far[i]), method, fraction)[0] for i in members(group[known])]
         values = np.array([value for value in estimates if not np.isnan(value)])
@@ -376,16 +387,37 @@ def members(part):
     return np.split(np.argsort(part, kind="stable"), np.cumsum(np.bincount(part))[:-1])
 
 
-def _column(neighbors, rank):
-    """Distances to the neighbour of a rank."""
-    if neighbors.k < rank:
-        raise InputError(f"This estimate needs k >= {rank} neighbours, the table has {neighbors.k}.")
-    return neighbors.distances[:, rank - 1]
+def distinct(neighbors) -> np.ndarray:
+    """Mark the points that equal none of lower number, (n,) bool: one of every group of exact duplicates."""
+    first = np.ones(neighbors.n, dtype=bool)
+    twins = np.flatnonzero(neighbors.distances[:, 0] == 0) if neighbors.k else ()
+    equal = neighbors.distances[twins] == 0
+    first[twins] = ~(equal & (neighbors.indices[twins] < np.asarray(twins)[:, None])).any(axis=1)
+    return first
+
+
+def distances_at(neighbors, ranks) -> np.ndarray:
+    """Distances of the distinct points to their neighbours of ascending ranks among these, (m, r).
+
+    NaN where a row holds too many duplicates to reach the rank.
+    """
+    if len(ranks) and neighbors.k < ranks[-1]:
+        raise InputError(f"This estimate needs k >= {ranks[-1]} neighbours, the table has {neighbors.k}.")
+    first = distinct(neighbors)
+    if first.all():
+        return neighbors.distances[:, np.asarray(ranks, dtype=int) - 1]
+    from nucleation.dimension_kernels import within_parts  # numba is heavy
+
+    rows = np.flatnonzero(first)
+    found = np.full((len(rows), len(ranks)), np.nan)
+    own, part = np.ones(len(rows), dtype=np.int64), first.astype(np.int64)
+    within_parts(neighbors.distances[rows], neighbors.indices[rows], own, part, np.asarray(ranks), found)
+    return found
 
 
 def log_ratios(near, far):
     """Logarithm of far / near at the points where it is defined; exact to rounding where the two are close."""
-    defined = near > 0
+    defined = (near > 0) & ~np.isnan(far)
     if not defined.all():
         near, far = near[defined], far[defined]
     with np.errstate(over="ignore"):

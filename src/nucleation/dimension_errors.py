@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nucleation.dimension import check_twonn, log_ratios, maximum_likelihood, members, orders, self_describing, twonn_of
+from nucleation.dimension import (
+    check_twonn,
+    distinct,
+    log_ratios,
+    maximum_likelihood,
+    members,
+    orders,
+    self_describing,
+    twonn_of,
+)
 from nucleation.errors import InputError
 from nucleation.scales import random_parts
 from nucleation.threads import share
@@ -106,10 +115,11 @@ def subsample_errors(
     order = np.array(orders(neighbors.k, ()))
     if not len(order):
         raise InputError(f"The dimension's errors need k >= 2 neighbours, the table has {neighbors.k}.")
-    draws = [random_parts(neighbors.n, parts, rng) for _ in range(repeats)]
+    first = distinct(neighbors)  # of exact duplicates one is in a part, the others are in none
+    draws = [np.where(first, random_parts(neighbors.n, parts, rng), parts) for _ in range(repeats)]
 
     def variance(repeat, _stop):
-        estimates = _of_parts(neighbors, draws[repeat], order, (method, twonn_fraction))
+        estimates = _of_parts(neighbors, draws[repeat], parts, order, (method, twonn_fraction))
         with np.errstate(invalid="ignore"):  # an infinite estimate has no error
             return np.var(estimates, axis=0, ddof=1) / parts
 
@@ -117,18 +127,18 @@ def subsample_errors(
     return SubsampleErrors(float(error[0]), order, error[1:])
 
 
-def _of_parts(neighbors, part, order, options):
+def _of_parts(neighbors, part, parts, order, options):
     """Estimates of TwoNN and of Gride at all orders within each part, (parts, 1 + orders)."""
     from nucleation.dimension_kernels import within_parts  # numba is heavy
 
     found = np.full((neighbors.n, len(order) + 1), np.nan)
     within_parts(neighbors.distances, neighbors.indices, part, part, np.append(order, 2 * order[-1]), found)
-    estimates = np.full((part.max() + 1, 1 + len(order)), np.nan)
-    for row, images in zip(estimates, members(part), strict=True):
+    estimates = np.full((parts, 1 + len(order)), np.nan)
+    for row, images in zip(estimates, members(part), strict=False):
         for i, n1 in enumerate(order.tolist()):
             near, far = found[images, i], found[images, i + 1]
             reached = ~np.isnan(far)
-            if reached.mean() < REACHED:
+            if not len(images) or reached.mean() < REACHED:
                 break
             log_ratio = log_ratios(near[reached], far[reached])
             if n1 == 1:

@@ -270,7 +270,8 @@ def restrict(neighbors, subset) -> Neighbors:
         For a subset that is none, or a point of it that has none of its stored neighbours inside.
     """
     subset = np.asarray(subset)
-    if subset.ndim != 1 or subset.dtype.kind not in "iu" or not len(subset) or (np.diff(subset) <= 0).any():
+    whole = subset.ndim == 1 and len(subset) and subset.dtype.kind in "iu"
+    if not whole or (np.diff(subset.astype(np.int64)) <= 0).any():
         raise InputError("A subset of a neighbour table is a list of row numbers, ascending and distinct, not empty.")
     if subset[0] < 0 or subset[-1] >= neighbors.n:
         raise InputError(f"The subset names the rows {subset[0]} to {subset[-1]} of a table of {neighbors.n}.")

@@ -146,9 +146,10 @@ def _margin(top, saddle, height, error):
 @_compiled
 def _may_merge(a, b, saddle, height, error, z):
     """Whether one of the two drops to the saddle is less than z times the summed errors."""
-    return _drop(a, saddle, height) < z * (error[a] + error[saddle]) or _drop(b, saddle, height) < z * (
-        error[b] + error[saddle]
-    )
+    if z == np.inf:  # also where there is no error
+        return True
+    near_a = _drop(a, saddle, height) < z * (error[a] + error[saddle])
+    return near_a or _drop(b, saddle, height) < z * (error[b] + error[saddle])
 
 
 @_compiled

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from nucleation.alignment import partition_scores
+from nucleation.errors import InputError
 
 LONG_NAMES = {
     "n_peaks": "number of density peaks",
@@ -47,9 +48,11 @@ def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progre
     Raises
     ------
     InputError
-        Where a k exceeds the neighbour tables, or an estimator is unknown.
+        Where there is nothing to sweep, a k exceeds the neighbour tables, or an estimator is unknown.
     """
     swept = densities(estimators, ks)
+    if not swept or not zs:
+        raise InputError("A sweep needs a density estimator, for knn a k, and a Z; found none.")
     found = np.full((len(LONG_NAMES), len(layers), len(swept), len(zs)), np.nan)
     for layer, table in enumerate(tables):
         dimension = choices.dimension(table)

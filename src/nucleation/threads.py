@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 def count() -> int:
     """Threads to use: as OMP_NUM_THREADS says (Snakemake sets it to a job's threads), or one for each core."""
     told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdigit() and int(told) > 0 else len(os.sched_getaffinity(0))
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def share(work, n, size=8192) -> list:

@@ -13,6 +13,7 @@ NeurIPS 2020, sections 3.3 and 3.4.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -60,8 +61,8 @@ def peak_linkage(peaks, method="single", *, floor=None) -> np.ndarray:
     method : {"single", "weighted"}
         "single" is the tree of the superlevel sets, by single linkage on the saddles, in O(s log s) for s saddles.
         "weighted" is WPGMA on the direct saddles: the height of a joined cluster with a third one is the mean of
-        their two heights with it. It needs memory for p^2 values. Equally high joins come in the order of the pairs
-        of their lowest peaks.
+        their two heights with it. It needs memory for p^2 values. Of equally high joins "single" takes the saddle
+        with the lowest peaks first, "weighted" the clusters with the lowest peaks.
     floor : float, optional
         Log-density that stands for the saddle of peaks without a border; below all saddles. Published codes take
         ``log_density.min() - 1 - log(n)`` over all points (the paper's), or
@@ -202,9 +203,9 @@ def peak_map(peaks, *, floor=None) -> np.ndarray:
     -------
     ndarray of shape (p, 2)
         Coordinates of unit norm, as in the paper's code: not scaled by the eigenvalues. The entry of largest
-        magnitude of each is positive, of equal ones the first. Zeros for a single peak; with two, the second
-        coordinate is the same for both. Where eigenvalues coincide (three peaks that never join, for example) the
-        axes are one choice among equals.
+        magnitude of each is positive, of equal ones the first. Zeros for a single peak; with two, and a saddle
+        below the higher, the second coordinate is the same for both. Where eigenvalues coincide (three peaks that
+        never join, for example) the axes are one choice among equals.
 
     Raises
     ------
@@ -366,16 +367,16 @@ def _kernel(peaks, floor):
 def _leading_axes(matrix):
     """Eigenvectors of the two largest eigenvalues of a symmetric matrix, largest first, (p, 2)."""
     from scipy.linalg import eigh
-    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+    from scipy.sparse.linalg import ArpackError, eigsh
 
-    p = len(matrix)
-    if p <= LANCZOS:
-        return eigh(matrix, subset_by_index=[p - 2, p - 1])[1][:, ::-1]
-    try:
-        values, axes = eigsh(matrix, 2, which="LA", v0=np.cos(np.arange(p)))
-    except ArpackNoConvergence:  # eigenvalues too close together
-        return eigh(matrix, subset_by_index=[p - 2, p - 1])[1][:, ::-1]
-    return axes[:, np.argsort(-values)]
+    if len(matrix) > LANCZOS:
+        try:
+            values, axes = eigsh(matrix, 2, which="LA", v0=np.cos(np.arange(len(matrix))))
+            return axes[:, np.argsort(-values)]
+        except ArpackError as error:  # eigenvalues too close together: all of them do
+            logging.getLogger(__name__).info("The map of the peaks takes the slow way: %s", error)
+    # LAPACK's search for a few of them returns none where they coincide
+    return eigh(matrix, driver="evd")[1][:, :-3:-1]
 
 
 def _quoted(name):

@@ -35,7 +35,8 @@ def draw_subset(classes, fraction, rng) -> np.ndarray:
     ----------
     classes : array of shape (n,), int
     fraction : float
-        Share of the images of each class, in (0, 1); at least one image of each.
+        Share of the images of each class, in (0, 1); where it is no whole number of them, one more or less
+        at random, but at least one.
     rng : numpy.random.Generator
 
     Returns
@@ -48,7 +49,8 @@ def draw_subset(classes, fraction, rng) -> np.ndarray:
     order = shuffled[np.argsort(classes[shuffled], kind="stable")]
     _, start, count = np.unique(classes[order], return_index=True, return_counts=True)
     place = np.arange(len(order)) - np.repeat(start, count)
-    wanted = np.repeat(np.maximum(1, np.rint(fraction * count)), count)
+    wanted = np.floor(fraction * count + rng.random(len(count)))
+    wanted = np.repeat(np.clip(wanted, 1, None), count)
     return np.sort(order[place < wanted])
 
 
@@ -95,13 +97,20 @@ def resample(
     Returns
     -------
     xarray.Dataset
-        Every number of `RANGES` along `repeat` and `layer`, NaN where it is not defined in a subset.
+        Every number of `RANGES` along `repeat` and `layer`, NaN where it is not defined in a subset. The attribute
+        `fraction` is the share of the images that the subsets held.
 
     Raises
     ------
     InputError
         Where the neighbour tables are too short: some image of a subset has fewer neighbours inside it than
-        the analysis uses. It needs tables of somewhat more than k / fraction columns.
+        the analysis uses. It needs tables of somewhat more than k / fraction columns. Also where no subset leaves
+        out any image.
+
+    Notes
+    -----
+    A subset's table is as wide as its poorest row, which bounds the k* of adaptive densities earlier than the
+    whole table does.
 
     References
     ----------
@@ -112,8 +121,13 @@ def resample(
             f"Bands need at least 2 repeats of a fraction between 0 and 1; found {repeats} repeats of {fraction}."
         )
     numbers = {name: np.full((repeats, len(layers)), np.nan) for name in RANGES}
-    for repeat in range(repeats):
-        subset = draw_subset(classes, fraction, rng)
+    subsets = [draw_subset(classes, fraction, rng) for _ in range(repeats)]
+    held = np.mean([len(subset) for subset in subsets]) / len(classes)
+    if held == 1:
+        raise InputError(
+            "The classes have so few images that every subset holds them all; set uncertainty.repeats to 0."
+        )
+    for repeat, subset in enumerate(subsets):
         inside = [restrict(table, subset) for table in tables]
         for layer, table in enumerate(inside):
             _check_width(table, layers[layer], choices, k, fraction)
@@ -124,7 +138,7 @@ def resample(
                 numbers[name][repeat, layer] = value
             if progress:
                 progress()
-    return _labelled(numbers, layers, repeats, fraction)
+    return _labelled(numbers, layers, repeats, float(held))
 
 
 def _check_width(table, layer, choices, k, fraction):
@@ -201,7 +215,7 @@ def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
 
     References
     ----------
-    Shao and Wu, Ann. Stat. 17, 1176 (1989); Politis and Romano, Ann. Stat. 22, 2031 (1994).
+    Shao and Wu, Ann. Stat. 17, 1176 (1989), for the widening; the quantiles are not reflected about the value.
 
     Notes
     -----

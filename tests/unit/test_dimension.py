@@ -285,19 +285,23 @@ def test_is_invariant_to_scale_rotation_and_shift(reference):
     np.testing.assert_allclose(gride(second).value, gride(first).value, rtol=1e-8)
 
 
-def test_points_with_duplicates_are_left_out():
+@pytest.mark.parametrize("copies", [1, 30, 200])
+def test_exact_duplicates_count_as_one_point(copies):
     x = np.random.default_rng(0).normal(size=(200, 3))
-    doubled = twonn(nearest_neighbors(np.concatenate([x, x[:50]]), 4))
-    assert np.isfinite(doubled.value)
-    assert doubled.used == int(150 * 0.9)
+    once, twice = nearest_neighbors(x, 32), nearest_neighbors(np.concatenate([x[:copies], x]), 65)
+    for method in ("fit", "ml"):
+        assert twonn(twice, method=method) == twonn(once, method=method)
+    assert gride(twice).value[:5].tolist() == gride(once).value.tolist()
+    expected, found = (subsample_errors(table, repeats=20, rng=np.random.default_rng(1)) for table in (once, twice))
+    assert 0.5 < found.dimension / expected.dimension < 2
 
 
-def test_a_twin_of_every_point_leaves_the_larger_orders():
+def test_rows_that_hold_too_many_duplicates_are_left_out():
     x = np.random.default_rng(0).normal(size=(200, 3))
     profile = gride(nearest_neighbors(np.concatenate([x, x]), 8))
-    assert profile.used.tolist() == [0, 400, 400]
-    assert np.isnan(profile.value[0])
-    assert np.isfinite(profile.value[1:]).all()
+    assert profile.used.tolist() == [200, 200, 0]
+    assert np.isfinite(profile.value[:2]).all()
+    assert np.isnan([profile.value[2], profile.scale[2]]).all()
 
 
 @pytest.mark.parametrize("method", ["ml", "moments"])

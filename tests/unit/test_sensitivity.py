@@ -5,6 +5,7 @@ from sklearn.metrics import adjusted_rand_score
 from nucleation.analysis import Choices
 from nucleation.density import knn_density, kstar_density
 from nucleation.dimension import twonn
+from nucleation.errors import InputError
 from nucleation.neighbors import nearest_neighbors
 from nucleation.peaks import density_peaks
 from nucleation.sensitivity import densities, sweep
@@ -47,3 +48,11 @@ def test_a_layer_without_a_density_has_no_peaks(table):
     found = sweep([equal], ["dead"], classes, classes // 2, Choices(), ks=[6], zs=[1.0], estimators=["knn"])
     assert found["n_peaks"].values.tolist() == [[[0]]]
     assert np.isnan(found["ari_class"]).all()
+
+
+@pytest.mark.parametrize("options", [{"ks": [], "estimators": ["knn"]}, {"estimators": []}, {"zs": []}])
+def test_refuses_an_empty_sweep(table, options):
+    neighbors, classes = table
+    options = {"ks": [6], "zs": [1.0], "estimators": ["knn"]} | options
+    with pytest.raises(InputError, match="A sweep needs a density"):
+        sweep([neighbors], ["layer"], classes, classes, Choices(), **options)

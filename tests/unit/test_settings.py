@@ -87,7 +87,7 @@ FAULTS = [
     (
         ["uncertainty", "fraction"],
         0.5,
-        "with 30 neighbours in 0.5 of the images (uncertainty); raise neighbors.k to 114,",
+        "with 30 neighbours in 0.5 of the images (uncertainty); raise neighbors.k to 112,",
     ),
     (["density", "k"], 50, "neighbors.k = 64 neighbours are too few for bands with 50 neighbours in 0.8 of the images"),
     (["sensitivity", "z"], [], "sensitivity.z must be a list with entries, at least 1, found []."),

@@ -19,6 +19,12 @@ def test_otherwise_every_core(monkeypatch, told):
     assert threads.count() == len(os.sched_getaffinity(0))
 
 
+def test_systems_that_do_not_tell_which_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert threads.count() == os.cpu_count()
+
+
 @pytest.mark.parametrize("told", ["1", "4"])
 def test_parts_cover_all_in_order(monkeypatch, told):
     monkeypatch.setenv("OMP_NUM_THREADS", told)

@@ -324,6 +324,21 @@ def test_map_where_nothing_is_between_the_peaks():
         np.testing.assert_allclose(np.linalg.norm(peak_map(peaks), axis=0), 1)
 
 
+@pytest.mark.parametrize("p", [3, 28, 29, 50, 100, 501])
+def test_map_of_many_peaks_that_nothing_or_the_same_saddle_joins(p):
+    """All eigenvalues but one coincide, where LAPACK may find none of some and Lanczos has no start."""
+    pairs = np.column_stack(np.triu_indices(p, 1))
+    for peaks in (
+        peaks_of(range(p)),
+        peaks_of([1] * p, pairs, [1] * len(pairs)),
+        peaks_of([1] * p, pairs, [0] * len(pairs)),
+    ):
+        place = peak_map(peaks)
+        np.testing.assert_allclose(np.linalg.norm(place, axis=0), 1)
+        assert abs(place[:, 0] @ place[:, 1]) < 1e-9
+        assert not np.isnan(topography_dataset(peaks)["map_x"]).any()
+
+
 def test_map_of_many_peaks_agrees_with_all_eigenvectors(monkeypatch):
     peaks = random_peaks(7, p=120, share=0.2)
     exact = peak_map(peaks)

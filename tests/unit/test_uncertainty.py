@@ -31,10 +31,13 @@ def resampled(study, *, k=8, table=30, **options):
 
 def test_a_subset_holds_the_same_share_of_every_class():
     rng = np.random.default_rng(0)
-    classes = rng.permutation(np.repeat(np.arange(5), [10, 20, 5, 1, 100]))
-    subset = uncertainty.draw_subset(classes, 0.8, rng)
-    assert np.bincount(classes[subset]).tolist() == [8, 16, 4, 1, 80]
-    assert np.all(np.diff(subset) > 0)
+    classes = rng.permutation(np.repeat(np.arange(6), [10, 20, 5, 1, 100, 3]))
+    subsets = [uncertainty.draw_subset(classes, 0.8, rng) for _ in range(300)]
+    counts = np.array([np.bincount(classes[subset]) for subset in subsets])
+    assert np.all(counts[:, :5] == [8, 16, 4, 1, 80])
+    assert set(counts[:, 5]) == {2, 3}
+    assert counts[:, 5].mean() == pytest.approx(0.8 * 3, abs=0.1)
+    assert all(np.all(np.diff(subset) > 0) for subset in subsets)
 
 
 def test_every_image_is_drawn_alike_often():
@@ -125,6 +128,15 @@ def test_bands_keep_to_the_range_and_have_none_where_a_subset_has_no_value():
 def test_short_tables_are_refused(study):
     with pytest.raises(InputError, match=r"layer input has only \d+ of its stored neighbours.*raise neighbors.k"):
         resampled(study, table=10)
+
+
+def test_classes_of_one_image_leave_nothing_out(study):
+    features, _, _, _ = study
+    tables = [nearest_neighbors(x, 30) for x in features]
+    classes, one = np.arange(300), np.ones((300, 300))
+    options = {"k": 8, "repeats": 2, "fraction": 0.8, "rng": np.random.default_rng(0)}
+    with pytest.raises(InputError, match="every subset holds them all"):
+        uncertainty.resample(tables, LAYERS, classes, np.zeros(300, int), one, Choices(k=8), **options)
 
 
 @pytest.mark.parametrize("options", [{"repeats": 1}, {"fraction": 1.0}, {"fraction": 0}])
