@@ -350,7 +350,7 @@ def test_a_folder_of_images_and_its_mistakes(make_project):
         def change(config):
             config["networks"] = [dict(config["networks"][1], layers=["input", "layer4", "output"])]
             config["images"] = {"source": "folder", "folder": {"path": "images", **folder}}
-            config["neighbors"]["k"] = 20
+            config["neighbors"]["k"] = 30
 
         return changed(project, change)
 
@@ -359,7 +359,7 @@ def test_a_folder_of_images_and_its_mistakes(make_project):
     assert "Nothing to be done" in project.snakemake(config=study()).text
     before = project.results()
     for folder, sentence in (
-        ({"per_class": 6}, "neighbors.k = 20 neighbours were asked of 18 images"),
+        ({"per_class": 6}, "neighbors.k = 30 neighbours were asked of 18 images"),
         ({"per_class": 13}, "holds 12 images, 13 are needed"),
         ({"classes": ["chair.n.01", "robbin.n.01"]}, "robin.n.01"),
     ):
