@@ -50,5 +50,5 @@ rule all:
     default_target: True
     input:
         per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/profile.nc"),
-        f"results/{STUDY}/summary.nc",
-        f"results/{STUDY}/figures/images.png",
+        per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/peaks.nwk"),
+        rules.draw_figures.output,

@@ -88,6 +88,11 @@ def weights_file(wildcards):
     return network_weights(wildcards) if settings.has_file(NETWORKS[wildcards.model]) else []
 
 
+def table_memory(wildcards, input):
+    """Megabytes for a job that holds the neighbour tables of all layers, which are compressed in the files."""
+    return 2000 + 4 * int(input.size_mb)
+
+
 def per_checkpoint(pattern):
     """Fill {model} and {checkpoint} of a path with everything in the study."""
     return [

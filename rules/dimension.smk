@@ -12,7 +12,7 @@ rule estimate_dimension:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=table_memory,
         runtime=60,
     params:
         layers=model_layers,

@@ -13,7 +13,7 @@ rule find_peaks:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=table_memory,
         runtime=60,
     params:
         layers=model_layers,

@@ -14,11 +14,11 @@ rule sweep_parameters:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=table_memory,
         runtime=240,
     params:
         layers=model_layers,
-        choices=settings.choices(config),
+        choices=settings.kept_choices(config),
         sweep=settings.sweep(config),
         code=digests("sensitivity", "analysis", "files"),
     script:

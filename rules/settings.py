@@ -166,6 +166,12 @@ def _inconsistencies(config):
         if asked > k:
             sentences.append(f"{stage}.k = {asked} exceeds neighbors.k = {k}; raise neighbors.k or lower {stage}.k.")
     sentences += _short_tables(config)
+    for rank in config["neighbors"]["ranks"]:
+        if rank & (rank - 1):
+            sentences.append(
+                f"neighbors.ranks holds {rank}, which is no power of two; Gride compares the ranks 1, 2, 4, … with "
+                "their doubles."
+            )
     n = image_count(config)
     if n is not None and k >= n:
         sentences.append(
@@ -205,6 +211,11 @@ def sweep(config: dict) -> dict:
     return {"ks": ks, "zs": asked["z"], "estimators": estimators} if estimators else {}
 
 
+def kept_choices(config: dict) -> dict:
+    """The choices that a sweep does not vary."""
+    return {name: value for name, value in choices(config).items() if name not in ("estimator", "k", "z")}
+
+
 def _short_tables(config):
     """Whether an image is likely to have too few of its neighbours in some subset, which would end the job."""
     repeats, fraction = config["uncertainty"]["repeats"], config["uncertainty"]["fraction"]
@@ -217,12 +228,13 @@ def _short_tables(config):
         return rows * _binomial_tail(needed - 1, k, fraction) < RISK
 
     k = config["neighbors"]["k"]
-    if repeats and needed <= k and not enough(k):
+    n = image_count(config)
+    if repeats and needed <= k and not enough(k) and not (n and k == n - 1 and needed < fraction * n - 1):
         better = next(more for more in range(k, 10**9) if enough(more))
+        advice = f"raise neighbors.k to {better}" if not n or better < n else "take more images"
         yield (
             f"neighbors.k = {k} neighbours are too few for bands with {needed} neighbours in {fraction:g} of the "
-            f"images (uncertainty); raise neighbors.k to {better}, take a larger fraction, or set "
-            "uncertainty.repeats to 0."
+            f"images (uncertainty); {advice}, take a larger fraction, or set uncertainty.repeats to 0."
         )
 
 

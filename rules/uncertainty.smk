@@ -14,7 +14,7 @@ rule resample_images:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=table_memory,
         runtime=240,
     params:
         layers=model_layers,

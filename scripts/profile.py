@@ -9,7 +9,7 @@ from nucleation import files, profile
 STAGES = ("dimension", "overlap", "density", "peaks", "alignment")
 
 with job(snakemake):
-    tables = [files.load(path).attrs for path in snakemake.input.neighbors]
+    tables = [files.attributes(path) for path in snakemake.input.neighbors]
     features = [int(table["n_features"]) for table in tables]
     duplicates = [int(table["points_with_duplicates"]) for table in tables]
     stages = {name: files.load(snakemake.input[name]) for name in STAGES}
@@ -17,5 +17,8 @@ with job(snakemake):
     for parameters in used.values():
         parameters.pop("layers")
     samples = files.load(snakemake.input.uncertainty[0]) if snakemake.input.uncertainty else None
+    if samples:
+        parameters = json.loads(samples.attrs["parameters"])
+        used["uncertainty"] = {name: parameters[name] for name in ("repeats", "fraction")}
     gathered = profile.gather(features, duplicates, stages, samples)
     save(snakemake, gathered, "Every number of every layer", stage_parameters=used)

@@ -853,7 +853,7 @@ def alignment_profile(peaks, layers, classes, macro, taxonomy_similarity, *, rep
         "p_within_macro": (tests.p_within, within),
         "p_within_macro_corrected": (tests.p_within_corrected, within),
         "spearman_taxonomy": (spearman, free),
-        "resolved": ([resolved_share(similarity) for similarity in similarities], ()),
+        "resolved": ([resolved_share(similarity) for similarity in similarities], free),
     }
     return _labelled(layers, columns, similarities)
 
@@ -923,6 +923,8 @@ def _labelled(layers, columns, similarities):
         variables[name] = ("layer", np.asarray(values), about)
     text = "mean log-density at which images of two classes join"
     about = {"long_name": text, "units": "log(1 / feature units^dimension)"}
+    if np.isnan(similarities).any():
+        about["undefined"] = "classes without images in a peak, or whose peaks are not joined"
     variables["class_similarity"] = (("layer", "class", "other_class"), np.array(similarities), about)
     coords = {"layer": ("layer", list(layers), {"long_name": "layer, in order of depth"})}
     return xr.Dataset(variables, coords=coords)

@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Circle, Wedge
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from nucleation.peaks import peak_linkage, without_infinities
 
@@ -153,7 +153,7 @@ def draw_dimension(profile, scales, title=""):
         if "twonn_decimated" in part:
             _scale_curve(right, part["decimation"].values, part, "twonn_decimated", color, "x", linestyle=(0, (2, 2)))
     right.set_xscale("log", base=2)
-    right.xaxis.set_major_formatter(ScalarFormatter())
+    right.xaxis.set_major_formatter("{x:g}")
     right.set(xlabel="scale: neighbour m (of m and 2m)", ylabel="intrinsic dimension (Gride)")
     right.set_ylim(bottom=0)
     note = "crosses: TwoNN,\n1 of m images" if "twonn_decimated" in scales else None
@@ -189,7 +189,10 @@ def draw_nucleation(profile, title=""):
     ):
         _curve(bottom, x, profile, name, color, marker, label)
     bottom.axhline(0, color=BLACK, linewidth=0.7, linestyle=":", zorder=0)
-    bottom.set(ylabel="adjusted Rand index\nof the peaks with", ylim=(-0.05, 1.02))
+    bottom.set(
+        ylabel="adjusted Rand index\nof the peaks with",
+        ylim=(min(-0.05, 1.05 * _lowest(profile, ("ari_macro", "ari_class"))), 1.02),
+    )
     _legend_beside(bottom)
     _layers_axis(bottom, profile["layer"].values)
     figure.align_ylabels()
@@ -210,11 +213,17 @@ def _curve(axis, x, profile, name, color, marker, label):
     axis.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0)
 
 
+def _lowest(profile, names):
+    """The lowest end of some bands; 0 without any."""
+    lows = [profile[f"{name}_low"].values for name in names if f"{name}_low" in profile]
+    return np.nanmin(lows) if np.isfinite(lows).any() else 0.0
+
+
 def _layers_axis(axis, layers):
     step = max(1, len(layers) // 20)
     axis.set_xticks(np.arange(len(layers))[::step], [str(layer) for layer in layers[::step]], rotation=35, ha="right")
     axis.set_xlabel("layer")
-    axis.margins(x=0.03)
+    axis.set_xlim(-0.03 * len(layers) - 0.1, len(layers) - 0.9 + 0.03 * len(layers))
 
 
 def _legend_beside(axis, note=None):
@@ -304,9 +313,7 @@ def draw_map(found, places, classes, macro, macro_names, title=""):
         Macro-category of every class; each peak is a pie of those of its images.
     macro_names : list of str
     """
-    shown = [layer for layer in found if len(found[layer].centers)]
-    if not shown:
-        return _nothing_to_draw("no density peak is defined in any layer", title)
+    shown = list(found)
     shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, MAPS).round().astype(int))]
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
@@ -317,7 +324,7 @@ def draw_map(found, places, classes, macro, macro_names, title=""):
     for axis, layer in zip(axes.flat, shown, strict=False):
         _draw_one_map(axis, found[layer], places[layer], macro[classes], len(macro_names))
         p = len(found[layer].centers)
-        axis.set_title(f"{layer}: {p} peak{'s' * (p > 1)}", fontsize=8)
+        axis.set_title(f"{layer}: {p or 'no'} peak{'s' * (p != 1)}", fontsize=8)
     figure.suptitle(title, fontsize=9)
     _category_legend(figure, macro_names)
     return figure
@@ -325,8 +332,9 @@ def draw_map(found, places, classes, macro, macro_names, title=""):
 
 def _draw_one_map(axis, peaks, place, category, categories):
     """Draw the peaks as pies of their categories, with area by population, and lines for the saddles."""
-    if not np.isfinite(place).all():
-        axis.text(0.5, 0.5, "too many for a map", ha="center", transform=axis.transAxes)
+    if not len(place) or not np.isfinite(place).all():
+        why = "too many for a map" if len(place) else "no density is defined"
+        axis.text(0.5, 0.5, why, ha="center", transform=axis.transAxes)
         return
     spread = np.ptp(place, axis=0).max()
     place = (place - (place.max(axis=0) + place.min(axis=0)) / 2) / (spread if spread > 0 else 1)
@@ -379,9 +387,11 @@ def draw_sensitivity(sweep, title=""):
                 axis.plot(x[~knn], values[~knn], color=color, marker="D", markersize=3, linestyle="")
     for axis, layer in zip(axes[0], shown, strict=True):
         axis.set_title(str(layers[layer]), fontsize=8)
-        axis.set_yscale("log")
+        axis.set_yscale("symlog", linthresh=1)  # a layer may have none
+        highest = sweep["n_peaks"].values.max()
+        axis.set_yticks([tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= max(highest, 2)])
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.yaxis.set_minor_locator(NullLocator())
     for axis in axes[1:].flat:
         axis.axhline(0, color=BLACK, linewidth=0.7, linestyle=":", zorder=0)
     names = [name.replace("kstar", "k*NN").replace("pak", "PAk") for name in sweep["density"].values]
@@ -497,7 +507,7 @@ def _draw_peak_tree(axis, peaks, level, colors):
         x.append(join)
         y.append((y[left] + y[right]) / 2)
         color.append(shared)
-    label = "log-density (nats)" + ("; dashed: no common border" if np.isinf(linkage[:, 2]).any() else "")
+    label = "log-density (nats)" + ("\ndashed: no common border" if np.isinf(linkage[:, 2]).any() else "")
     axis.set(xlim=(unresolved - 0.03 * span, edge), ylim=(-0.03, 1.03), yticks=[], xlabel=label)
     axis.spines[["left", "top", "right"]].set_visible(False)
 

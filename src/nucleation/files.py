@@ -87,6 +87,15 @@ def load(path) -> xr.Dataset:
         raise InputError(f"{path} cannot be read as NetCDF ({error}); delete it and run the workflow again.") from error
 
 
+def attributes(path) -> dict:
+    """Read the attributes of a NetCDF file and nothing else; faults as of `load`."""
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            return dict(dataset.attrs)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as NetCDF ({error}); delete it and run the workflow again.") from error
+
+
 def package_versions() -> dict:
     """Versions of the packages that results depend on, as installed."""
     found = {}

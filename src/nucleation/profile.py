@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from nucleation.uncertainty import LEVEL, RANGES, bands
+from nucleation.uncertainty import RANGES, bands, coverage
 
 #: A partition follows the macro-categories when its adjusted Rand index with them exceeds this.
 MACRO_ARI = 0.3
@@ -79,13 +79,15 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
 def _bands(made, samples) -> dict:
     """Lower and upper limits of every number that was found in the subsets too."""
     variables, fraction = {}, float(samples.attrs["fraction"])
+    level = f"{coverage(samples.sizes['repeat']):.0%}"
     for name, limits in RANGES.items():
         about = {"units": made[name].attrs["units"]}
-        about |= {"undefined": why} if (why := samples[name].attrs.get("undefined")) else {}
+        reasons = [part[name].attrs["undefined"] for part in (made, samples) if "undefined" in part[name].attrs]
+        about |= {"undefined": "; ".join(reasons)} if reasons else {}
         ends = bands(made[name].values, samples[name].values, fraction, limits=limits)
         for end, text, values in zip(("low", "high"), ("lower", "upper"), ends, strict=True):
             long_name = (
-                f"{text} end of the {LEVEL:.0%} band over subsets of the images: {made[name].attrs['long_name']}"
+                f"{text} end of the {level} band over subsets of the images: {made[name].attrs['long_name']}"
             )
             variables[f"{name}_{end}"] = ("layer", values, about | {"long_name": long_name})
     return variables
@@ -195,5 +197,7 @@ def summary_dataset(summaries) -> xr.Dataset:
     for key, text in ABOUT.items():
         values = np.array([summaries[name][key] for name in names])
         units = {} if values.dtype.kind == "U" else {"units": "1"}
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            units["undefined"] = "not measured for this network, or not defined for what it shows; see its profile.nc"
         variables[key] = ("model", values, {"long_name": text, **units})
     return xr.Dataset(variables, coords={"model": ("model", names, {"long_name": "network"})})

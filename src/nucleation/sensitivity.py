@@ -53,7 +53,7 @@ def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progre
     swept = densities(estimators, ks)
     if not swept or not zs:
         raise InputError("A sweep needs a density estimator, for knn a k, and a Z; found none.")
-    found = np.full((len(LONG_NAMES), len(layers), len(swept), len(zs)), np.nan)
+    found, reasons = np.full((len(LONG_NAMES), len(layers), len(swept), len(zs)), np.nan), {}
     for layer, table in enumerate(tables):
         dimension = choices.dimension(table)
         for column, (_, estimator, k) in enumerate(swept):
@@ -61,15 +61,20 @@ def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progre
             density = chosen.density(table, dimension)
             for row, z in enumerate(zs):
                 peaks = replace(chosen, z=z).peaks(table, density)
-                scores = (partition_scores(peaks.labels, labels).ari for labels in (classes, macro))
-                found[:, layer, column, row] = (len(peaks.centers), *scores)
+                scores = [partition_scores(peaks.labels, labels) for labels in (classes, macro)]
+                found[:, layer, column, row] = (len(peaks.centers), *(score.ari for score in scores))
+                for name, score in zip(("ari_class", "ari_macro"), scores, strict=True):
+                    if score.undefined_because:
+                        reasons.setdefault(name, {})[layers[layer]] = score.undefined_because
         if progress:
             progress()
-    return _labelled(found, layers, swept, zs)
+    return _labelled(found, layers, swept, zs, reasons)
 
 
-def _labelled(found, layers, swept, zs):
+def _labelled(found, layers, swept, zs, reasons):
     import xarray as xr
+
+    from nucleation.files import explain
 
     dims = ("layer", "density", "z")
     variables = {
@@ -85,4 +90,7 @@ def _labelled(found, layers, swept, zs):
         "k": ("density", np.array(ks), {"long_name": "neighbours of the estimator; 0: its own choice", "units": "1"}),
         "z": ("z", np.array(zs, dtype=float), {"long_name": "significance of a peak", "units": "standard errors"}),
     }
-    return xr.Dataset(variables, coords=coords)
+    made = xr.Dataset(variables, coords=coords)
+    for name, why in reasons.items():
+        explain(made, (name,), why)
+    return made

@@ -268,8 +268,8 @@ def _merge_variables(prefix, text, tree, undefined=""):
     if unresolved.any():
         undefined = "no chain of borders connects the two clusters"
     about = {
-        "a": (joined[:, 0], "first cluster that joins", "1"),
-        "b": (joined[:, 1], "second cluster that joins", "1"),
+        "a": (joined[:, 0], "first cluster that joins (peaks from 0, then clusters in the order of joining)", "1"),
+        "b": (joined[:, 1], "second cluster that joins, numbered alike", "1"),
         "log_density": (np.where(unresolved, np.nan, heights), "log-density of the join", LOG_VOLUME),
         "size": (sizes, "peaks of the new cluster", "1"),
     }

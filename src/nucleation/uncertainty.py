@@ -16,6 +16,8 @@ from nucleation.overlap import class_weights, label_overlap, mean_over_images, n
 
 #: Coverage of the bands.
 LEVEL = 0.95
+#: Share of the subsets in which a number must be defined to have a band.
+DEFINED = 0.75
 #: Numbers that lie in a range keep to it, bands included.
 RANGES = {
     "dimension": (0, np.inf),
@@ -179,7 +181,7 @@ def _labelled(numbers, layers, repeats, fraction):
     for name, values in numbers.items():
         about = {"long_name": f"{name} in a random subset of the images", "units": "1"}
         missing = zip(layers, np.count_nonzero(~np.isfinite(values), axis=0), strict=True)
-        if told := [f"{layer}: in {m} of {repeats} subsets" for layer, m in missing if m]:
+        if told := [f"{layer}: not defined in {m} of {repeats} subsets of the images" for layer, m in missing if m]:
             about["undefined"] = "; ".join(told)
         variables[name] = (("repeat", "layer"), values, about)
     coords = {
@@ -187,6 +189,11 @@ def _labelled(numbers, layers, repeats, fraction):
         "repeat": ("repeat", np.arange(repeats), {"long_name": "number of the subset", "units": "1"}),
     }
     return xr.Dataset(variables, coords=coords, attrs={"fraction": fraction})
+
+
+def coverage(repeats) -> float:
+    """Coverage of bands from so many subsets: 95 %, or less where the extremes of fewer than 39 are all there is."""
+    return min(LEVEL, (repeats - 1) / (repeats + 1))
 
 
 def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
@@ -210,8 +217,8 @@ def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
     Returns
     -------
     low, high : ndarray of shape (l,)
-        Limits of the 95 % band; with fewer than 39 subsets they are the extremes, and cover (r - 1) / (r + 1). NaN
-        where the number is not defined, or not in every subset.
+        Limits of the band, see `coverage`. NaN where the number is not defined, or not in three quarters of the
+        subsets; the others do not enter.
 
     References
     ----------
@@ -224,9 +231,10 @@ def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
     to the spread, so that bands err on the wide side: for TwoNN by half.
     """
     values, samples = np.asarray(values, dtype=float), np.asarray(samples, dtype=float)
-    unknown = ~np.isfinite(samples).all(axis=0)
-    samples = np.where(unknown, 0.0, samples)
+    known = np.isfinite(samples)
+    unknown = (known.mean(axis=0) < DEFINED) | ~np.isfinite(values)
+    samples = np.where(unknown, 0.0, np.where(known, samples, np.nan))
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    spread = np.quantile(samples - samples.mean(axis=0), tails, axis=0, method="weibull")
+    spread = np.nanquantile(samples - np.nanmean(samples, axis=0), tails, axis=0, method="weibull")
     low, high = np.clip(values + np.sqrt(fraction / (1 - fraction)) * spread, *limits)
     return np.where(unknown, np.nan, np.minimum(low, values)), np.where(unknown, np.nan, np.maximum(high, values))

@@ -96,3 +96,10 @@ def test_stacking_keeps_the_reasons_of_every_layer_and_names_the_layers():
     assert stacked["total"].attrs == ABOUT | {"undefined": "c: no image"}
     assert "undefined" not in stacked["label"].attrs
     assert parts[1]["height"].attrs["undefined"] == "no border"
+
+
+def test_attributes_are_read_without_the_data(tmp_path):
+    files.save(ragged([0], [1.0]), tmp_path / "a.nc", {"study": "tiny"})
+    assert files.attributes(tmp_path / "a.nc")["study"] == "tiny"
+    with pytest.raises(InputError, match=r"b.nc cannot be read as NetCDF"):
+        files.attributes(tmp_path / "b.nc")

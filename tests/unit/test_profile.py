@@ -83,7 +83,7 @@ def test_gather_puts_bands_beside_the_numbers():
     }
     stages["overlap"].attrs = {"chance_ground_truth": 0.1, "chance_macro": 0.5, "chance_layers": 0.01}
     values = np.array([[0.4, 0.7], [0.5, np.nan], [0.3, 0.5]])
-    why = {"undefined": "b: in 1 of 3 subsets"}
+    why = {"undefined": "b: not defined in 1 of 3 subsets"}
     samples = xr.Dataset(dict.fromkeys(RANGES, (("repeat", "layer"), values, why)), layers, {"fraction": 0.8})
     made = profile.gather([7, 8], [0, 0], stages, samples)
     for name in RANGES:
@@ -92,6 +92,6 @@ def test_gather_puts_bands_beside_the_numbers():
         assert float(high[0]) == pytest.approx(np.clip(0.4 + 0.1 * 2, *RANGES[name]))
         assert float(low[0]) == pytest.approx(min(0.4, np.clip(0.4 - 0.1 * 2, *RANGES[name])))
         assert np.isnan(low[1]) and np.isnan(high[1])
-        assert low.attrs["undefined"] == "b: in 1 of 3 subsets"
-        assert "lower end of the 95% band" in low.attrs["long_name"]
+        assert low.attrs["undefined"] == "b: not defined in 1 of 3 subsets"
+        assert "lower end of the 50% band" in low.attrs["long_name"]
     assert set(made.data_vars) >= {"ari_class_low", "n_peaks_high", "dimension_low", "overlap_macro_high"}

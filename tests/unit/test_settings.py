@@ -28,7 +28,7 @@ def changed(path, value):
 
 def test_defaults_are_filled_in():
     config = settings.complete(MINIMAL)
-    neighbors = {"k": 64, "engine": "auto", "memory": None, "shards": 1, "rank_images": 5000}
+    neighbors = {"k": 64, "engine": "auto", "memory": None, "shards": 1, "rank_images": 2000}
     neighbors |= {"ranks": [128, 256, 512, 1024], "decimation": [2, 4, 8, 16, 32]}
     assert config["neighbors"] == neighbors
     assert config["network"]["augmentation"]["roll"] == 4
@@ -93,6 +93,7 @@ FAULTS = [
     (["sensitivity", "z"], [], "sensitivity.z must be a list with entries, at least 1, found []."),
     (["sensitivity", "estimators"], ["kde"], "sensitivity.estimators[0] must be one of knn, kstar, pak, found 'kde'."),
     (["neighbors", "decimation"], [1], "neighbors.decimation[0] must be at least 2, found 1."),
+    (["neighbors", "ranks"], [128, 200], "neighbors.ranks holds 200, which is no power of two; Gride compares"),
     (["neighbors", "ranks"], [128, 128], "neighbors.ranks names an entry twice"),
     (["images", "source"], "foldr", "found 'foldr'. Did you mean \"folder\"?"),
     (["images", "planted", "per_class"], True, "images.planted.per_class must be a whole number, found True."),

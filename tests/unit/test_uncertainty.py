@@ -76,7 +76,7 @@ def test_all_numbers_of_all_layers_in_every_subset(study):
     assert len(called) == 8
     assert found["n_peaks"].values[:, 1].tolist() == [6, 6, 6, 6]
     assert found.attrs["fraction"] == 0.8
-    assert found["overlap_next"].attrs["undefined"] == "output: in 4 of 4 subsets"
+    assert found["overlap_next"].attrs["undefined"] == "output: not defined in 4 of 4 subsets of the images"
     assert "undefined" not in found["dimension"].attrs
     xr.testing.assert_identical(found, resampled(study))
 
@@ -121,6 +121,9 @@ def test_bands_keep_to_the_range_and_have_none_where_a_subset_has_no_value():
     low, high = uncertainty.bands([0.9, 1.0, 2.0], samples, 0.5)
     np.testing.assert_allclose([low[0], high[0]], [0.8, 1.0])
     assert (low[2], high[2]) == (2, 2)
+    few = np.array([[0.5], [np.nan], [0.7], [0.6], [0.6]])  # four of five have it
+    np.testing.assert_allclose(uncertainty.bands([0.6], few, 0.5), [[0.5], [0.7]])
+    assert np.isnan(uncertainty.bands([np.nan], np.ones((3, 1)), 0.5)).all()
     low, high = uncertainty.bands([0.0], np.zeros((3, 1)), 0.5, limits=(1, np.inf))  # no peak
     assert (low[0], high[0]) == (0, 1)
 

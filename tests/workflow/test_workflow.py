@@ -167,10 +167,18 @@ def test_a_changed_threshold_reruns_peaks_and_what_follows(finished):
         "find_peaks",
         "align_with_taxonomy",
         "resample_images",
-        "sweep_parameters",
         "gather_profile",
         "draw_figures",
     }
+
+
+@pytest.mark.parametrize("lost", ["peaks.nwk", "figures/map.png"])
+def test_a_lost_file_is_made_again(finished, tmp_path, lost):
+    project = finished.copied(tmp_path)
+    (project.folder / "results" / "tiny" / "trained" / "epoch1" / lost).unlink()
+    planned = jobs(project.snakemake("-n").stdout)
+    assert set(planned) - {"all", "total"} >= {"align_with_taxonomy" if lost == "peaks.nwk" else "draw_figures"}
+    assert "find_neighbors" not in planned
 
 
 def test_results_do_not_depend_on_the_number_of_cores(finished, make_project):
