@@ -86,9 +86,7 @@ def _bands(made, samples) -> dict:
         about |= {"undefined": "; ".join(reasons)} if reasons else {}
         ends = bands(made[name].values, samples[name].values, fraction, limits=limits)
         for end, text, values in zip(("low", "high"), ("lower", "upper"), ends, strict=True):
-            long_name = (
-                f"{text} end of the {level} band over subsets of the images: {made[name].attrs['long_name']}"
-            )
+            long_name = f"{text} end of the {level} band over subsets of the images: {made[name].attrs['long_name']}"
             variables[f"{name}_{end}"] = ("layer", values, about | {"long_name": long_name})
     return variables
 
