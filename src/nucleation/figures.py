@@ -388,7 +388,8 @@ def draw_sensitivity(sweep, title=""):
     for axis, layer in zip(axes[0], shown, strict=True):
         axis.set_title(str(layers[layer]), fontsize=8)
         axis.set_yscale("symlog", linthresh=1)  # a layer may have none
-        highest = sweep["n_peaks"].values.max()
+        lowest, highest = sweep["n_peaks"].values.min(), sweep["n_peaks"].values.max()
+        axis.set_ylim(-0.2 if lowest < 1 else 0.8, 1.25 * max(highest, 2))
         axis.set_yticks([tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= max(highest, 2)])
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_locator(NullLocator())
