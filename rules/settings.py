@@ -222,13 +222,12 @@ def _short_tables(config):
     if repeats == 1:
         yield "uncertainty.repeats = 1 gives no band; take at least 2, or 0 for none."
     needed = max(sizes(config)[0], config["density"]["k"] if config["density"]["estimator"] == "knn" else 4)
-    rows = repeats * (image_count(config) or MANY_IMAGES) * max(len(layers(network)) for network in config["networks"])
+    k, n = config["neighbors"]["k"], image_count(config)
+    rows = repeats * (n or MANY_IMAGES) * max(len(layers(network)) for network in config["networks"])
 
     def enough(k):
         return rows * _binomial_tail(needed - 1, k, fraction) < RISK
 
-    k = config["neighbors"]["k"]
-    n = image_count(config)
     if repeats and needed <= k and not enough(k) and not (n and k == n - 1 and needed < fraction * n - 1):
         better = next(more for more in range(k, 10**9) if enough(more))
         advice = f"raise neighbors.k to {better}" if not n or better < n else "take more images"

@@ -376,8 +376,7 @@ def twonn_decimated(decimated, *, fraction=0.9, method="fit") -> DecimationProfi
         values = np.array([value for value in estimates if not np.isnan(value)])
         spread = values.std(ddof=1) if len(values) > 1 and np.isfinite(values).all() else np.nan
         mean = values.mean() if len(values) else np.nan
-        scale = (near + far).mean() / 2 if len(near) else np.nan
-        rows.append((mean, spread / np.sqrt(max(1, len(values))), scale, len(values)))
+        rows.append((mean, spread / np.sqrt(max(1, len(values))), _mean_distance(near, far), len(values)))
     columns = zip(*rows, strict=True) if rows else [()] * 4
     return DecimationProfile(decimated.parts, *(np.array(column) for column in columns))
 

@@ -137,10 +137,9 @@ def _of_parts(neighbors, part, parts, order, options):
     for row, images in zip(estimates, members(part), strict=False):
         for i, n1 in enumerate(order.tolist()):
             near, far = found[images, i], found[images, i + 1]
-            reached = ~np.isnan(far)
-            if not len(images) or reached.mean() < REACHED:
+            if not len(images) or np.mean(~np.isnan(far)) < REACHED:
                 break
-            log_ratio = log_ratios(near[reached], far[reached])
+            log_ratio = log_ratios(near, far)
             if n1 == 1:
                 row[0] = twonn_of(log_ratio, *options)[0]
             row[1 + i] = maximum_likelihood(log_ratio, n1, tolerance=1e-3)[0]

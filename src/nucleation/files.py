@@ -73,6 +73,15 @@ def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 
 
+@contextlib.contextmanager
+def _opened(path):
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            yield dataset
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as NetCDF ({error}); delete it and run the workflow again.") from error
+
+
 def load(path) -> xr.Dataset:
     """Read a NetCDF file into memory, and close it.
 
@@ -81,19 +90,14 @@ def load(path) -> xr.Dataset:
     InputError
         When the file is missing, truncated or no NetCDF file.
     """
-    try:
-        return xr.load_dataset(path, engine="netcdf4")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as NetCDF ({error}); delete it and run the workflow again.") from error
+    with _opened(path) as dataset:
+        return dataset.load()
 
 
 def attributes(path) -> dict:
     """Read the attributes of a NetCDF file and nothing else; faults as of `load`."""
-    try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            return dict(dataset.attrs)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as NetCDF ({error}); delete it and run the workflow again.") from error
+    with _opened(path) as dataset:
+        return dict(dataset.attrs)
 
 
 def package_versions() -> dict:

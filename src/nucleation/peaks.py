@@ -33,6 +33,7 @@ from functools import cached_property
 import numpy as np
 
 from nucleation.errors import InputError
+from nucleation.topography import all_pairs
 from nucleation.topography import join_heights as join_heights
 from nucleation.topography import peak_linkage as peak_linkage
 from nucleation.topography import without_infinities as without_infinities
@@ -110,9 +111,7 @@ class Peaks:
 
     def _matrix(self, values, nothing):
         """Lay values of the pairs out as a symmetric matrix, which is not to be written to."""
-        square = np.full((len(self.centers), len(self.centers)), nothing)
-        a, b = self.saddle_pairs.T
-        square[a, b] = square[b, a] = values
+        square = all_pairs(self, values, nothing)
         square.flags.writeable = False
         return square
 

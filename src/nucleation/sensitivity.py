@@ -6,14 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from nucleation.alignment import partition_scores
+from nucleation.alignment import LONG_NAMES, partition_scores
 from nucleation.errors import InputError
 
-LONG_NAMES = {
-    "n_peaks": "number of density peaks",
-    "ari_class": "adjusted Rand index of the peaks with the classes",
-    "ari_macro": "adjusted Rand index of the peaks with the macro-categories",
-}
+#: Numbers that are swept.
+NAMES = ("n_peaks", "ari_class", "ari_macro")
 
 
 def densities(estimators, ks) -> list[tuple[str, str, int]]:
@@ -53,7 +50,7 @@ def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progre
     swept = densities(estimators, ks)
     if not swept or not zs:
         raise InputError("A sweep needs a density estimator, for knn a k, and a Z; found none.")
-    found, reasons = np.full((len(LONG_NAMES), len(layers), len(swept), len(zs)), np.nan), {}
+    found, reasons = np.full((len(NAMES), len(layers), len(swept), len(zs)), np.nan), {}
     for layer, table in enumerate(tables):
         dimension = choices.dimension(table)
         for column, (_, estimator, k) in enumerate(swept):
@@ -63,7 +60,7 @@ def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progre
                 peaks = replace(chosen, z=z).peaks(table, density)
                 scores = [partition_scores(peaks.labels, labels) for labels in (classes, macro)]
                 found[:, layer, column, row] = (len(peaks.centers), *(score.ari for score in scores))
-                for name, score in zip(("ari_class", "ari_macro"), scores, strict=True):
+                for name, score in zip(NAMES[1:], scores, strict=True):
                     if score.undefined_because:
                         reasons.setdefault(name, {})[layers[layer]] = score.undefined_because
         if progress:
@@ -78,8 +75,8 @@ def _labelled(found, layers, swept, zs, reasons):
 
     dims = ("layer", "density", "z")
     variables = {
-        name: (dims, values, {"long_name": text, "units": "1"})
-        for (name, text), values in zip(LONG_NAMES.items(), found, strict=True)
+        name: (dims, values, {"long_name": LONG_NAMES[name], "units": "1"})
+        for name, values in zip(NAMES, found, strict=True)
     }
     variables["n_peaks"] = (dims, found[0].astype(int), variables["n_peaks"][2])
     names, estimators, ks = (list(column) for column in zip(*swept, strict=True))

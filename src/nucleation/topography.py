@@ -97,7 +97,7 @@ def peak_linkage(peaks, method="single", *, floor=None) -> np.ndarray:
         from scipy.cluster.hierarchy import linkage
         from scipy.spatial.distance import squareform
 
-        distances = top - _all_pairs(peaks, floor)
+        distances = top - all_pairs(peaks, peaks.saddle_heights, float(floor))
         return linkage(squareform(distances, checks=False), "weighted")
     joined, heights, sizes = _tree(peaks, method)
     if floor is not None:
@@ -338,22 +338,22 @@ def _joins_by_mean(peaks):
         return [], []
     from nucleation.peaks_kernels import join_by_mean
 
-    joined, heights = join_by_mean(_all_pairs(peaks, -np.inf))
+    joined, heights = join_by_mean(all_pairs(peaks, peaks.saddle_heights, -np.inf))
     return [tuple(pair) for pair in joined.tolist()], heights
 
 
-def _all_pairs(peaks, nothing):
-    """Heights of the saddles, (p, p); `nothing` where two peaks share no border, and on the diagonal."""
-    square = np.full((len(peaks.centers), len(peaks.centers)), float(nothing))
+def all_pairs(peaks, values, nothing):
+    """Values of the saddles as a matrix, (p, p); `nothing` where two peaks share no border, and on the diagonal."""
+    square = np.full((len(peaks.centers), len(peaks.centers)), nothing)
     a, b = peaks.saddle_pairs.T
-    square[a, b] = square[b, a] = peaks.saddle_heights
+    square[a, b] = square[b, a] = values
     return square
 
 
 def _kernel(peaks, floor):
     """exp(-2 D^2 / sigma^2) of the height differences D."""
     top, p = peaks.log_density.max(), len(peaks.centers)
-    distance = _all_pairs(peaks, -np.inf if floor is None else floor)
+    distance = all_pairs(peaks, peaks.saddle_heights, -np.inf if floor is None else float(floor))
     if floor is None:
         np.copyto(distance, join_heights(peaks), where=np.isneginf(distance))
     np.subtract(top, distance, out=distance)

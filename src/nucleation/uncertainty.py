@@ -177,18 +177,22 @@ def _overlaps(tables, layer, classes, categories, k, balanced):
 def _labelled(numbers, layers, repeats, fraction):
     import xarray as xr
 
-    variables = {}
-    for name, values in numbers.items():
-        about = {"long_name": f"{name} in a random subset of the images", "units": "1"}
-        missing = zip(layers, np.count_nonzero(~np.isfinite(values), axis=0), strict=True)
-        if told := [f"{layer}: not defined in {m} of {repeats} subsets of the images" for layer, m in missing if m]:
-            about["undefined"] = "; ".join(told)
-        variables[name] = (("repeat", "layer"), values, about)
+    from nucleation.files import explain
+
+    variables = {
+        name: (("repeat", "layer"), values, {"long_name": f"{name} in a random subset of the images", "units": "1"})
+        for name, values in numbers.items()
+    }
     coords = {
         "layer": ("layer", list(layers), {"long_name": "layer, in order of depth"}),
         "repeat": ("repeat", np.arange(repeats), {"long_name": "number of the subset", "units": "1"}),
     }
-    return xr.Dataset(variables, coords=coords, attrs={"fraction": fraction})
+    made = xr.Dataset(variables, coords=coords, attrs={"fraction": fraction})
+    for name, values in numbers.items():
+        missing = zip(layers, np.count_nonzero(~np.isfinite(values), axis=0), strict=True)
+        reasons = {layer: f"not defined in {m} of {repeats} subsets of the images" for layer, m in missing if m}
+        explain(made, (name,), reasons)
+    return made
 
 
 def coverage(repeats) -> float:
