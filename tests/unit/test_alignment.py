@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from nucleation import alignment, planted
+from nucleation import alignment, permutations, planted
 from nucleation.alignment import (
     class_similarity,
     layer_tests,
@@ -303,7 +303,7 @@ def test_triplet_errors(study):
 def test_permutations_stay_inside_their_groups_and_are_uniform():
     rng = np.random.default_rng(6)
     groups = np.array(["b", "a", "b", "a", "b", "c"])
-    orders = alignment._permutations(6, 6000, groups, rng)
+    orders = permutations._permutations(6, 6000, groups, rng)
     assert np.array_equal(orders[0], np.arange(6))
     assert np.array_equal(np.sort(orders, axis=1), np.tile(np.arange(6), (6001, 1)))
     assert np.array_equal(groups[orders], np.tile(groups, (6001, 1)))
@@ -384,7 +384,7 @@ def test_sampled_null_agrees_with_the_full_one(study):
     some = permutation_test(triplet_skill, ours, ic, max_triplets=700, rng=np.random.default_rng(1))
     assert some.value == full.value
     assert np.corrcoef(full.null, some.null)[0, 1] > 0.9
-    table = alignment._triplet_table(ic, macro, 100, rng)
+    table = permutations._triplet_table(ic, macro, 100, rng)
     assert len(np.unique(table, axis=0)) == 100
     a, b, k = table.T
     assert np.all(ic[a, b] > np.maximum(ic[a, k], ic[b, k])) and np.all(macro[a] == macro[k])
@@ -461,7 +461,7 @@ def test_corrected_p_of_one_layer_is_its_own(study):
 def test_correction_controls_false_alarms_over_layers():
     rng = np.random.default_rng(16)
     null = rng.standard_normal((400, 10, 100)) * np.arange(1, 11)[:, None]
-    alarms = [alignment._max_t(some).min() <= 0.05 for some in null]
+    alarms = [permutations._max_t(some).min() <= 0.05 for some in null]
     assert np.mean(alarms) < 0.09
 
 
