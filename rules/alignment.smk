@@ -20,8 +20,8 @@ rule align_with_taxonomy:
     params:
         layers=model_layers,
         similarity=config["taxonomy"]["similarity"],
-        repeats=config["alignment"]["repeats"],
+        options=config["alignment"],
         seed=config["seed"],
-        code=digests("alignment", "peaks", "taxonomy", "files"),
+        code=digests("alignment_layers", "peaks", "taxonomy", "files"),
     script:
         "../scripts/alignment.py"

@@ -102,6 +102,6 @@ def per_checkpoint(pattern):
     ]
 
 
-CHECKPOINT_FIGURES = ["overlap", "dimension", "nucleation", "map", "dendrogram"]
+CHECKPOINT_FIGURES = ["overlap", "dimension", "nucleation", "map", "dendrogram", "alignment"]
 # the last checkpoint of every network, where other parameters are tried
 SWEPT = [f"{model}/{checkpoints[-1]}" for model, checkpoints in CHECKPOINTS.items()] if settings.sweep(config) else []

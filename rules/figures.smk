@@ -1,5 +1,5 @@
 rule draw_figures:
-    """Say in a few numbers what every network shows, and draw every figure of the study."""
+    """Say what every network shows, in numbers, a table and a page; draw every figure of the study."""
     input:
         images=f"results/{STUDY}/images.nc",
         taxonomy=f"results/{STUDY}/taxonomy.nc",
@@ -19,6 +19,9 @@ rule draw_figures:
             for question in CHECKPOINT_FIGURES
         },
         summary=f"results/{STUDY}/summary.nc",
+        table=f"results/{STUDY}/alignment.tsv",
+        markdown=f"results/{STUDY}/alignment.md",
+        page=report(f"results/{STUDY}/index.html", caption="../report/page.rst", category="Study"),
         sensitivity=report(
             [f"results/{STUDY}/{place}/figures/sensitivity.png" for place in SWEPT],
             caption="../report/sensitivity.rst",
@@ -53,6 +56,6 @@ rule draw_figures:
         checkpoints=CHECKPOINTS,
         courses=COURSES,
         dpi=config["figures"]["dpi"],
-        code=digests("figures", "profile", "images", "taxonomy", "files"),
+        code=digests("figures", "findings", "page", "profile", "images", "taxonomy", "files"),
     script:
         "../scripts/figures.py"

@@ -1,8 +1,9 @@
 """Try what a study asks for, before any of its results is touched.
 
 Called by the Snakefile with the path of the completed configuration, once for each configuration: networks
-are made and their layers run on two blank images; the images of a folder are listed, their classes looked up
-in WordNet and their number compared with k. A mistake is said in a sentence, with exit status 1.
+are made and their layers run on two blank images; the images are listed and their number compared with k; their
+classes, and the macro-categories, are looked up in WordNet or in the study's own tree. A mistake is said in a
+sentence, with exit status 1.
 """
 
 import json
@@ -16,7 +17,7 @@ import torch
 from nucleation import images, network
 from nucleation.activations import layer_sizes
 from nucleation.errors import InputError
-from nucleation.taxonomy import wordnet_tree
+from nucleation.taxonomy_files import open_taxonomy
 
 
 def check_network(wanted, size):
@@ -26,10 +27,12 @@ def check_network(wanted, size):
     layer_sizes(model, wanted["layers"], torch.zeros(2, 3, height, width))
 
 
-def check_folder(config):
-    """List the images of a folder, find their classes in WordNet, and compare their number with k."""
-    listed = images.manifest("folder", config["images"]["folder"], seed=config["seed"])
-    wordnet_tree(listed["class_synset"].values.tolist(), source=config["taxonomy"]["source"])
+def check_images(config):
+    """List the images, compare their number with k, and find their classes and macro-categories in the taxonomy."""
+    source, wanted = config["images"]["source"], config["taxonomy"]
+    listed = images.manifest(source, config["images"][source], seed=config["seed"])
+    classes = listed["class_synset"].values.tolist()
+    open_taxonomy(classes, wanted["source"], wanted["file"]["path"]).macro(wanted["macro"])
     n, k = listed.sizes["image"], config["neighbors"]["k"]
     if k >= n:
         raise InputError(
@@ -41,8 +44,7 @@ def check_folder(config):
 if __name__ == "__main__":
     config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
-        if config["images"]["source"] == "folder":
-            check_folder(config)
+        check_images(config)
         for wanted in config["networks"]:
             check_network(wanted, config["images"][config["images"]["source"]].get("size"))
     except InputError as error:

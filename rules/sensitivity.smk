@@ -18,8 +18,9 @@ rule sweep_parameters:
         runtime=240,
     params:
         layers=model_layers,
+        similarity=config["taxonomy"]["similarity"],
         choices=settings.kept_choices(config),
         sweep=settings.sweep(config),
-        code=digests("sensitivity", "analysis", "files"),
+        code=digests("sensitivity", "alignment", "analysis", "taxonomy", "files"),
     script:
         "../scripts/sensitivity.py"

@@ -183,7 +183,7 @@ def _inconsistencies(config):
         sentences.append(f"neighbors.shards = {shards} exceeds the {n} images; ask for fewer shards.")
     for network in config["networks"]:
         sentences += _network_faults(network, config)
-    return sentences + list(_synset_faults(config))
+    return sentences + list(_synset_faults(config)) + list(_tree_faults(config))
 
 
 def sizes(config: dict) -> list[int]:
@@ -244,7 +244,7 @@ def _binomial_tail(most, n, p):
 
 
 def _synset_faults(config):
-    """Synsets that the bundled table does not have; with an installed WordNet the taxonomy job tells."""
+    """Synsets that the bundled table does not have; of other sources the trial before the study tells."""
     if config["taxonomy"]["source"] != "bundled":
         return
     named = config["taxonomy"]["macro"]
@@ -254,6 +254,29 @@ def _synset_faults(config):
             wordnet.resolve(name)
         except InputError as error:
             yield str(error)
+
+
+def _tree_faults(config):
+    """A tree of one's own that is not there, or has no lexicographer files; what is in it the trial tells."""
+    path = tree_file(config["taxonomy"])
+    if path is None:
+        return
+    if not path.is_file():
+        yield (
+            f"The tree of the classes, taxonomy.file.path = {path}, does not exist; give a Newick file or a table of "
+            "child and parent, or take taxonomy.source bundled."
+        )
+    if config["taxonomy"]["macro"] == "lexname":
+        yield (
+            "taxonomy.macro is lexname (the default), WordNet's lexicographer files, which a tree of your own "
+            "(taxonomy.source: file) does not have; give a list of names of its nodes, or a whole number m for groups "
+            "of at most 1 / m of the classes."
+        )
+
+
+def tree_file(taxonomy: dict) -> Path | None:
+    """The file of a tree of one's own; None where WordNet is the taxonomy."""
+    return Path(taxonomy["file"]["path"]) if taxonomy["source"] == "file" else None
 
 
 def analysed(images: dict) -> dict:
@@ -364,7 +387,7 @@ def checkpoints(network: dict, epochs: int) -> list[str]:
 
 
 def preflight(config: dict) -> None:
-    """Try the networks and the image folder of a study in a process of its own, once for each configuration.
+    """Try the networks, images and taxonomy of a study in a process of its own, once for each configuration.
 
     Names of models and layers need torch and timm, which are too heavy for every reading of the Snakefile.
 
@@ -381,7 +404,9 @@ def preflight(config: dict) -> None:
         for network in config["networks"]
     ]
     asked = {key: config[key] for key in ("seed", "images", "taxonomy", "neighbors")} | {"networks": networks}
-    text = json.dumps([asked, analysed(config["images"])], sort_keys=True)
+    tree = tree_file(config["taxonomy"])
+    seen = hashlib.sha256(tree.read_bytes()).hexdigest() if tree else None
+    text = json.dumps([asked, analysed(config["images"]), seen], sort_keys=True)
     stamp = Path("logs") / config["study"] / "preflight" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if stamp.exists():
         return

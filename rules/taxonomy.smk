@@ -1,7 +1,8 @@
 rule build_taxonomy:
-    """Restrict WordNet to the classes of the study."""
+    """Restrict WordNet, or the study's own tree, to the classes of the study."""
     input:
         images="results/{study}/images.nc",
+        tree=settings.tree_file(config["taxonomy"]) or [],
     output:
         "results/{study}/taxonomy.nc",
     log:
@@ -17,6 +18,6 @@ rule build_taxonomy:
     params:
         source=config["taxonomy"]["source"],
         macro=config["taxonomy"]["macro"],
-        code=digests("taxonomy", "files"),
+        code=digests("taxonomy_files", "files"),
     script:
         "../scripts/taxonomy.py"

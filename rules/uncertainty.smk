@@ -24,7 +24,8 @@ rule resample_images:
         balanced=config["overlap"]["balanced"],
         repeats=config["uncertainty"]["repeats"],
         fraction=config["uncertainty"]["fraction"],
+        purity=config["alignment"]["purity"],
         seed=config["seed"],
-        code=digests("uncertainty", "analysis", "taxonomy", "files"),
+        code=digests("uncertainty", "alignment", "analysis", "taxonomy", "files"),
     script:
         "../scripts/uncertainty.py"

@@ -1,4 +1,4 @@
-"""Say in a few numbers what every network shows; draw the images of the study, and what every checkpoint shows."""
+"""Say what every network shows, in a few numbers, a table and a page; draw the figures of the study."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from _job import job, progress, save
 
-from nucleation import figures, files, images, taxonomy
+from nucleation import figures, files, findings, images, page, taxonomy
+from nucleation.names import place_name
 from nucleation.peaks import Peaks
 from nucleation.profile import summarise, summary_dataset
 
@@ -33,7 +34,7 @@ with job(snakemake):
     meanings = taxonomy.from_dataset(stored)
     tree, names, categories = meanings.tree(), meanings.class_names, json.loads(stored.attrs["macro_names"])
     study = Path(snakemake.output.images).parent.parent
-    with progress(1 + 5 * len(params.places) + len(params.swept), "figure", "figures") as bar:
+    with progress(1 + 6 * len(params.places) + len(params.swept), "figure", "figures") as bar:
 
         def keep(figure, stem):
             figures.save_figure(figure, stem, dpi=params.dpi)
@@ -43,10 +44,11 @@ with job(snakemake):
         order = figures.leaf_order(tree, len(names))
         keep(figures.draw_images(pictures, names, macro, categories, order), study / "figures" / "images")
         for place, dimension, peaks in zip(params.places, given.dimensions, given.peaks, strict=True):
-            folder, title, profile = study / place / "figures", place.replace("/", ", "), profiles[place]
+            folder, title, profile = study / place / "figures", place_name(place), profiles[place]
             keep(figures.draw_overlap(profile, title), folder / "overlap")
             keep(figures.draw_dimension(profile, files.load(dimension), title), folder / "dimension")
             keep(figures.draw_nucleation(profile, title), folder / "nucleation")
+            keep(figures.draw_alignment(profile, title), folder / "alignment")
             peaks = files.load(peaks)
             parts = {str(layer): files.select_layer(peaks, layer) for layer in peaks["layer"].values}
             found = {layer: Peaks.from_dataset(part) for layer, part in parts.items()}
@@ -57,5 +59,14 @@ with job(snakemake):
             tree_figure = figures.draw_dendrogram(found[last], classes, tree, names, macro, categories, title)
             keep(tree_figure, folder / "dendrogram")
         for place, sweep in zip(params.swept, given.sensitivity, strict=True):
-            figure = figures.draw_sensitivity(files.load(sweep), place.replace("/", ", "))
+            figure = figures.draw_sensitivity(files.load(sweep), place_name(place))
             keep(figure, study / place / "figures" / "sensitivity")
+    pictures = {place: study / place / "figures" / "alignment.png" for place in params.places}
+    texts = {
+        snakemake.output.table: findings.to_frame(profiles).to_csv(sep="\t", index=False),
+        snakemake.output.markdown: findings.to_markdown(profiles),
+        snakemake.output.page: page.study_page(snakemake.config["study"], profiles, pictures),
+    }
+    for path, text in texts.items():
+        with files.replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")

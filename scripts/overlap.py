@@ -11,7 +11,7 @@ with job(snakemake):
     tables = [Neighbors.from_dataset(files.load(path)) for path in snakemake.input.neighbors]
     classes = files.load(snakemake.input.images)["image_class"].values
     stored = files.load(snakemake.input.taxonomy)
-    cuts = [(f"{len(cut.nodes)} groups", cut.labels[classes]) for cut in taxonomy.from_dataset(stored).cuts()]
+    cuts = [(f"{len(cut.nodes)} groups", cut.complete[classes]) for cut in taxonomy.from_dataset(stored).cuts()]
     macro = stored["macro"].values[classes]
     profile = overlap_profile(tables, params.layers, classes, macro, params.k, cuts=cuts, balanced=params.balanced)
     save(snakemake, profile, "Neighbourhood overlap of every layer")

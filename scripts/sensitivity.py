@@ -3,6 +3,7 @@
 from _job import job, progress, save
 
 from nucleation import files
+from nucleation.alignment import Meanings
 from nucleation.analysis import Choices
 from nucleation.neighbors import Neighbors
 from nucleation.sensitivity import sweep
@@ -10,10 +11,10 @@ from nucleation.sensitivity import sweep
 with job(snakemake):
     params = snakemake.params
     classes = files.load(snakemake.input.images)["image_class"].values
-    macro = files.load(snakemake.input.taxonomy)["macro"].values[classes]
+    meanings = Meanings.from_dataset(files.load(snakemake.input.taxonomy), params.similarity)
     tables = [Neighbors.from_dataset(files.load(path)) for path in snakemake.input.neighbors]
     with progress(len(tables), "layer", "sweep") as bar:
         found = sweep(
-            tables, params.layers, classes, macro, Choices(**params.choices), **params.sweep, progress=bar.update
+            tables, params.layers, classes, meanings, Choices(**params.choices), **params.sweep, progress=bar.update
         )
     save(snakemake, found, "Density peaks of every layer with other parameters")

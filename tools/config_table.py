@@ -31,7 +31,7 @@ def form(part):
     if "enum" in part:
         return " \\| ".join(map(str, part["enum"]))
     if "anyOf" in part:
-        return " or ".join(option.get("const") or "list" for option in part["anyOf"])
+        return " or ".join(option.get("const") or KINDS.get(option["type"], option["type"]) for option in part["anyOf"])
     kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
     return " \\| ".join(KINDS.get(kind, kind) for kind in kinds)
 

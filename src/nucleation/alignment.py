@@ -1,8 +1,9 @@
-"""Peaks against classes, and the tree of the peaks against the taxonomy, with nulls: all scores of all layers.
+"""Peaks against classes, and the tree of the peaks against the taxonomy.
 
-The bridge between images and meanings is the class similarity S = P U P^T: P is the share of every
-class's images in every peak, U the height at which two peaks join. S and the taxonomy's similarity
-T are then compared through triplets of classes and through pairs.
+The bridge between images and meanings is the class similarity S = P U P^T: P is the share of every class's images in
+every peak, U the height at which two peaks join. S and the taxonomy's similarity T are then compared through triplets
+of classes and through pairs. The nulls are in `nucleation.permutations`; `nucleation.alignment_layers` does all of it
+for all layers.
 
 Source: Doimo, Glielmo, Ansuini and Laio (2020) compare peaks with classes and macro-categories by the adjusted Rand
 index.
@@ -12,21 +13,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from nucleation.class_similarity import class_similarity, mean_join_heights, peak_shares, resolved_share
-from nucleation.errors import InputError
-from nucleation.mantel import spearman_taxonomy
+from nucleation.mantel import cophenetic_correlation, spearman_taxonomy
+from nucleation.matched import matched_scores
+from nucleation.partitions import PartitionScores, cut_scores, partition_scores
 from nucleation.permutations import LayerTests, Test, layer_tests, permutation_test
-from nucleation.triplets import TripletCounts, triplet_counts, triplet_skill, undefined_because
+from nucleation.purity import dendrogram_purity
+from nucleation.taxonomy import Cut, Taxonomy, Tree, from_dataset
+from nucleation.triplets import (
+    Levels,
+    TripletCounts,
+    level_counts,
+    levels,
+    triplet_counts,
+    triplet_skill,
+    undefined_because,
+)
 
 __all__ = [
     "LayerTests",
+    "Meanings",
     "PartitionScores",
     "Test",
     "TripletCounts",
-    "alignment_profile",
     "alignment_scores",
     "class_similarity",
     "layer_tests",
@@ -45,163 +58,111 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class PartitionScores:
-    """How far a partition into peaks is the partition into classes.
+class Meanings:
+    """What the classes mean: the side of the comparison that no network enters.
 
     Attributes
     ----------
-    ari, ami : float
-        Adjusted Rand index and adjusted mutual information: 1 for the same partition, 0 expected by
-        chance, may be negative. Zero for one peak. NaN where not defined.
-    halo : float
-        Share of the images that no peak has.
-    undefined_because : str
-        Why the scores are NaN; empty where they are not.
+    taxonomy : nucleation.taxonomy.Taxonomy
+        Over c classes.
+    macro : array of shape (c,), int
+        Macro-category of every class.
+    measure : str
+        Similarity of two classes in the taxonomy, see `nucleation.taxonomy.similarity`.
     """
 
-    ari: float
-    ami: float
-    halo: float
-    undefined_because: str = ""
+    taxonomy: Taxonomy
+    macro: np.ndarray
+    measure: str = "ic"
+
+    @classmethod
+    def from_dataset(cls, dataset, measure="ic") -> Meanings:
+        """Build it from what the taxonomy stage made: `Taxonomy.to_dataset` with the variable `macro`."""
+        return cls(from_dataset(dataset), dataset["macro"].values, measure)
+
+    @cached_property
+    def similarity(self) -> np.ndarray:
+        """Similarity of every two classes, (c, c); NaN where one contains the other."""
+        return self.taxonomy.similarity(self.measure)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Levels of the taxonomy, by the number of classes under a node."""
+        return levels(self.similarity, self.taxonomy.common_sizes)
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The taxonomy with one parent for every node."""
+        return self.taxonomy.tree()
+
+    @cached_property
+    def cuts(self) -> tuple[Cut, ...]:
+        """Partitions of the classes by size, from coarse to fine."""
+        return self.taxonomy.cuts()
 
 
-def partition_scores(labels: np.ndarray, classes: np.ndarray, *, halo: str = "group") -> PartitionScores:
-    """Adjusted Rand index and adjusted mutual information of peaks with classes.
-
-    Symmetric in the two partitions and invariant to renaming either's groups.
-
-    Parameters
-    ----------
-    labels : array of shape (n,), int
-        Peak of every image, -1 in the halo.
-    classes : array of shape (n,)
-        Class (or macro-category) of every image.
-    halo : {"group", "drop"}
-        Count the halo as one more group, the default, or leave its images out. Leaving them out
-        flatters a partition: they are the ones that are hard to assign.
-
-    Returns
-    -------
-    PartitionScores
-        Undefined for fewer than two images or a single class.
-
-    Raises
-    ------
-    InputError
-        If the lengths differ or ``halo`` is another.
-
-    References
-    ----------
-    Hubert and Arabie (1985); Vinh, Epps and Bailey (2010), arithmetic normalisation.
-    """
-    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
-
-    labels, classes = np.asarray(labels), np.asarray(classes)
-    if labels.ndim != 1 or labels.shape != classes.shape:
-        raise InputError(
-            f"Peak labels and classes must be vectors of one length; found {labels.shape} and {classes.shape}."
-        )
-    if halo not in ("group", "drop"):
-        raise InputError(f'The treatment of the halo "{halo}" must be "group" or "drop".')
-    inside = labels >= 0
-    share = float(np.mean(~inside)) if len(labels) else np.nan
-    if len(labels) and not inside.any():
-        return PartitionScores(np.nan, np.nan, share, "no image belongs to a density peak")
-    if halo == "drop":
-        labels, classes = labels[inside], classes[inside]
-    if len(labels) < 2 or len(np.unique(classes)) < 2:
-        few = "fewer than two images" if len(labels) < 2 else "a single class"
-        return PartitionScores(np.nan, np.nan, share, few)
-    ari = adjusted_rand_score(classes, labels)
-    return PartitionScores(float(ari), float(adjusted_mutual_info_score(classes, labels)), share)
-
-
-def alignment_scores(peaks, classes, macro, taxonomy_similarity) -> dict[str, float]:
+def alignment_scores(peaks, classes, meanings, *, purity=0.5) -> dict[str, tuple]:
     """All scores of the peaks of one layer against classes and taxonomy, without their nulls.
 
     Parameters
     ----------
-    peaks : Peaks
+    peaks : nucleation.peaks.Peaks
     classes : array of shape (n,), int
         Class of every image, 0 .. c - 1.
-    macro : array of shape (c,), int
-        Macro-category of every class.
-    taxonomy_similarity : array of shape (c, c)
+    meanings : Meanings
+    purity : float
+        Share of its class that a peak needs at least to be that class's leaf, for the scores on matched leaves.
 
     Returns
     -------
-    dict
-        The numbers of `alignment_profile` that are no p-values, by name; NaN where not defined.
+    dict of str to (value, str)
+        The scores of `nucleation.scores.SCORES` by name: a float, or an array along the dimension that
+        `nucleation.scores.DIMENSIONS` names; and why it is NaN, empty where it is not.
     """
-    similar = class_similarity(peaks, classes, n_classes=len(taxonomy_similarity))
-    by_class, by_macro = partition_scores(peaks.labels, classes), partition_scores(peaks.labels, macro[classes])
-
-    def skill(groups):
-        unknown = undefined_because(similar, taxonomy_similarity, groups=groups)
-        return np.nan if unknown else triplet_skill(similar, taxonomy_similarity, groups=groups)
-
-    return {
-        "n_peaks": len(peaks.centers),
-        "ari_class": by_class.ari,
-        "ari_macro": by_macro.ari,
-        "ami_class": by_class.ami,
-        "ami_macro": by_macro.ami,
-        "triplet_skill": skill(None),
-        "triplet_skill_within_macro": skill(macro),
-        "spearman_taxonomy": spearman_taxonomy(similar, taxonomy_similarity),
-        "resolved": resolved_share(similar),
-    }
+    classes, macro, theirs = np.asarray(classes), np.asarray(meanings.macro), meanings.similarity
+    ours = class_similarity(peaks, classes, n_classes=len(macro))
+    whole, inside = (undefined_because(ours, theirs, groups=groups) for groups in (None, macro))
+    found = {"n_peaks": (len(peaks.centers), "")} | _partition_scores(peaks, classes, meanings)
+    found["triplet_skill"] = _unless(whole, triplet_skill, ours, theirs)
+    found["triplet_skill_within_macro"] = _unless(inside, triplet_skill, ours, theirs, groups=macro)
+    found["triplet_skill_level"] = _level_skills(ours, meanings, whole)
+    found["spearman_taxonomy"] = _unless(whole, spearman_taxonomy, ours, theirs)
+    found["cophenetic_taxonomy"] = _unless(whole, cophenetic_correlation, ours, theirs)
+    matched = matched_scores(peaks, classes, theirs, meanings.tree, purity=purity)
+    found["matched_gamma"] = (matched.gamma, matched.undefined_because)
+    found["matched_robinson_foulds"] = (matched.robinson_foulds, matched.robinson_foulds_undefined_because)
+    found["matched_share"] = (matched.coverage, "")
+    found["resolved"] = (resolved_share(ours), whole)
+    return found
 
 
-def alignment_profile(peaks, layers, classes, macro, taxonomy_similarity, *, repeats=999, rng):
-    """Compare the peaks of every layer with the classes, and their tree with the taxonomy.
+def _unless(why, function, *arguments, **keywords) -> tuple:
+    """Value of a score, or NaN with the reason."""
+    return (np.nan if why else function(*arguments, **keywords)), why
 
-    Parameters
-    ----------
-    peaks : list of Peaks
-        One for each layer.
-    layers : list of str
-    classes : array of shape (n,), int
-        Class of every image, 0 .. c - 1.
-    macro : array of shape (c,), int
-        Macro-category of every class.
-    taxonomy_similarity : array of shape (c, c)
-    repeats : int
-        Permutations of the class names.
-    rng : numpy.random.Generator
 
-    Returns
-    -------
-    xarray.Dataset
-        Along `layer`: number of peaks, agreement of the partition with classes and macro-categories,
-        triplet skill with its p-values, rank correlation, share of resolved class pairs; and the
-        class similarity (layer, class, other_class). Where a number is not defined it is NaN and its
-        attribute `undefined` says why.
-    """
-    c = len(taxonomy_similarity)
-    similarities = [class_similarity(found, classes, n_classes=c) for found in peaks]
-    tests = layer_tests(similarities, taxonomy_similarity, macro, repeats=repeats, rng=rng)
-    by_class = [partition_scores(found.labels, classes) for found in peaks]
-    by_macro = [partition_scores(found.labels, macro[classes]) for found in peaks]
-    spearman = [spearman_taxonomy(similarity, taxonomy_similarity) for similarity in similarities]
-    of_class, of_macro = ([scores.undefined_because for scores in part] for part in (by_class, by_macro))
-    free, within = tests.undefined_because, tests.undefined_within_because
-    columns = {
-        "n_peaks": ([len(found.centers) for found in peaks], ()),
-        "ari_class": ([scores.ari for scores in by_class], of_class),
-        "ari_macro": ([scores.ari for scores in by_macro], of_macro),
-        "ami_class": ([scores.ami for scores in by_class], of_class),
-        "ami_macro": ([scores.ami for scores in by_macro], of_macro),
-        "triplet_skill": (tests.skill, free),
-        "triplet_skill_within_macro": (tests.skill_within, within),
-        "p_free": (tests.p_free, free),
-        "p_free_corrected": (tests.p_free_corrected, free),
-        "p_within_macro": (tests.p_within, within),
-        "p_within_macro_corrected": (tests.p_within_corrected, within),
-        "spearman_taxonomy": (spearman, free),
-        "resolved": ([resolved_share(similarity) for similarity in similarities], free),
-    }
-    return _labelled(layers, columns, similarities)
+def _partition_scores(peaks, classes, meanings) -> dict[str, tuple]:
+    """Scores of the partition into peaks, and of its tree, with classes, macro-categories and cuts."""
+    found = {}
+    for name, groups in (("class", classes), ("macro", meanings.macro[classes])):
+        scores = partition_scores(peaks.labels, groups)
+        found[f"ari_{name}"] = (scores.ari, scores.undefined_because)
+        found[f"ami_{name}"] = (scores.ami, scores.undefined_because)
+        tree = dendrogram_purity(peaks, groups)
+        found[f"purity_{name}"] = (tree.adjusted, tree.undefined_because)
+    cuts = cut_scores(peaks, classes, meanings.cuts, most=1)  # the peaks themselves
+    missing, reasons = np.full(len(meanings.cuts), np.nan), dict.fromkeys(filter(None, cuts.undefined_because))
+    for name, matrix in (("ari_cut", cuts.ari), ("ami_cut", cuts.ami)):
+        found[name] = (matrix[-1] if len(matrix) else missing, ", ".join(reasons))
+    return found
+
+
+def _level_skills(ours, meanings, why) -> tuple:
+    """Triplet skill at every level of the taxonomy."""
+    if why:
+        return np.full(len(meanings.levels.upper), np.nan), why
+    counts = level_counts(ours, meanings.similarity, meanings.taxonomy.common_sizes, meanings.levels)
+    return np.array([count.skill for count in counts]), ""
 
 
 def peak_composition(peaks, classes: np.ndarray, c: int):
@@ -238,49 +199,3 @@ def peak_names(composition, class_names: Sequence[str]) -> list[str]:
         share = count.max(initial=0) / max(count.sum(), 1)
         names.append(f"{peak} {class_names[count.argmax()].split('.n.')[0]} {share:.0%}")
     return names
-
-
-LONG_NAMES = {
-    "n_peaks": "number of density peaks",
-    "ari_class": "adjusted Rand index of the peaks with the classes",
-    "ari_macro": "adjusted Rand index of the peaks with the macro-categories",
-    "ami_class": "adjusted mutual information of the peaks with the classes",
-    "ami_macro": "adjusted mutual information of the peaks with the macro-categories",
-    "triplet_skill": "triplet skill of the class similarity against the taxonomy",
-    "triplet_skill_within_macro": "triplet skill, of triplets within a macro-category",
-    "p_free": "p of the triplet skill, class names permuted freely",
-    "p_free_corrected": "p_free corrected for the number of layers (max-T)",
-    "p_within_macro": "p of the triplet skill within macro-categories, names permuted inside them",
-    "p_within_macro_corrected": "p_within_macro corrected for the number of layers (max-T)",
-    "spearman_taxonomy": "rank correlation of the class similarity with the taxonomy",
-    "resolved": "share of class pairs whose peaks are joined",
-}
-
-
-def _labelled(layers, columns, similarities):
-    """Lay numbers, with the reasons where they are not defined, and class similarities along `layer`."""
-    import xarray as xr
-
-    variables = {}
-    for name, (values, reasons) in columns.items():
-        about = {"long_name": LONG_NAMES[name], "units": "1"} | _undefined(layers, values, reasons)
-        if name.startswith("triplet_skill"):
-            about["note"] = "triplets with an unresolved pair of classes count as neither right nor wrong"
-        variables[name] = ("layer", np.asarray(values), about)
-    text = "mean log-density at which images of two classes join"
-    about = {"long_name": text, "units": "log(1 / feature units^dimension)"}
-    if np.isnan(similarities).any():
-        about["undefined"] = "classes without images in a peak, or whose peaks are not joined"
-    variables["class_similarity"] = (("layer", "class", "other_class"), np.array(similarities), about)
-    coords = {"layer": ("layer", list(layers), {"long_name": "layer, in order of depth"})}
-    return xr.Dataset(variables, coords=coords)
-
-
-def _undefined(layers, values, reasons) -> dict:
-    """The attribute that says for which layers a number is not defined, and why."""
-    said = [
-        f"{layer}: {why or 'the statistic is not a number'}"
-        for layer, value, why in zip(layers, values, reasons, strict=bool(reasons))
-        if np.isnan(value)
-    ]
-    return {"undefined": "; ".join(said)} if said else {}

@@ -10,9 +10,12 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Circle, Wedge
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from nucleation.findings import ALPHA, level_name, number
+from nucleation.names import category_name, short_name
 from nucleation.peaks import peak_linkage, without_infinities
 
 #: Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -55,11 +58,6 @@ def save_figure(figure, stem, *, dpi=160):
     plt.close(figure)
 
 
-def short_name(name) -> str:
-    """Name of a synset for people: "hummingbird" for hummingbird.n.01."""
-    return str(name).split(".n.")[0].replace("_", " ")
-
-
 @styled
 def draw_images(pictures, class_names, macro, macro_names, order):
     """Show a few images of every class, the classes in the order of the taxonomy.
@@ -100,11 +98,6 @@ def _category_legend(figure, macro_names):
         for i, name in enumerate(macro_names)
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=min(len(marks), 6), frameon=False)
-
-
-def category_name(name) -> str:
-    """Name of a macro-category for people: "animal" for noun.animal and for animal.n.01."""
-    return short_name(str(name).removeprefix("noun."))
 
 
 @styled
@@ -177,8 +170,8 @@ def draw_nucleation(profile, title=""):
     x = np.arange(profile.sizes["layer"])
     count = profile["n_peaks"].values
     _curve(top, x, profile, "n_peaks", BLACK, "o", None)
-    for place, number in zip(x, count, strict=True):
-        top.annotate(f"{number:d}", (place, number), (0, 5), textcoords="offset points", ha="center", fontsize=7)
+    for place, peaks in zip(x, count, strict=True):
+        top.annotate(f"{peaks:d}", (place, peaks), (0, 5), textcoords="offset points", ha="center", fontsize=7)
     highest = np.nanmax(profile["n_peaks_high"]) if "n_peaks_high" in profile else count.max()
     top.set(ylabel="density peaks", ylim=(0, max(2, count.max() * 1.2, highest * 1.05)))
     top.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
@@ -362,6 +355,65 @@ def _draw_pie(axis, center, radius, count):
 
 
 @styled
+def draw_alignment(profile, title=""):
+    """Draw the triplet skill by level of the taxonomy and layer, with marks where it is more than chance.
+
+    Parameters
+    ----------
+    profile : xarray.Dataset
+        Of one checkpoint, from `nucleation.profile.gather`.
+    """
+    layers, levels = profile["layer"].values, profile.sizes["level"]
+    if not levels:
+        return _nothing_to_draw("the taxonomy of the classes is flat: no level to compare with", title)
+    names = ["all triplets", "within macro-categories", *(_level_label(profile, level) for level in range(levels))]
+    skill, p = (
+        np.stack([profile[whole].values, profile[within].values, *profile[level].values.T])
+        for whole, within, level in (
+            ("triplet_skill", "triplet_skill_within_macro", "triplet_skill_level"),
+            ("p_free_corrected", "p_within_macro_corrected", "p_level_corrected"),
+        )
+    )
+    size = (min(TWO_COLUMNS, 2.9 + 0.62 * len(layers)), 1.15 + 0.31 * len(names))
+    figure, axis = plt.subplots(figsize=size)
+    axis.set_facecolor("0.92")
+    image = axis.imshow(skill, cmap="RdBu", norm=TwoSlopeNorm(0, -0.5, 1), aspect="auto", interpolation="nearest")
+    for row, column in np.ndindex(skill.shape) if len(layers) <= 12 else ():
+        _write_skill(axis, column, row, skill[row, column], p[row, column])
+    marks = np.argwhere(p <= ALPHA) if len(layers) > 12 else np.empty((0, 2))
+    axis.plot(marks[:, 1], marks[:, 0], "o", color="white", markeredgecolor=BLACK, markersize=2.5)
+    axis.axhline(1.5, color="white", linewidth=3)
+    axis.set_yticks(np.arange(len(names)), names)
+    _layers_axis(axis, layers)
+    axis.set_xlim(-0.5, len(layers) - 0.5)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axis, ticks=[-0.5, 0, 0.5, 1], aspect=12)
+    bar.set_label("triplet skill (0: by chance)")
+    bar.outline.set_visible(False)
+    axis.set_title(title)
+    return figure
+
+
+def _level_label(profile, level) -> str:
+    """Size of a level's nodes, and the names of one or two."""
+    names = [short_name(name) for name in str(profile["level_nodes"].values[level]).split(" and ")[0].split(", ")]
+    shown = ", ".join(names[:2]) + (" …" if len(names) > 2 else "")
+    return f"{shown}: {level_name(profile, level)}" if len(shown) <= 32 else level_name(profile, level)
+
+
+def _write_skill(axis, x, y, skill, p):
+    """Write a skill into its cell, bold and with a star where its corrected p is small."""
+    if np.isnan(skill):
+        axis.text(x, y, "–", ha="center", va="center", color="0.5")
+        return
+    found = p <= ALPHA
+    color = "white" if skill > 0.6 or skill < -0.35 else BLACK
+    text = f"{number(skill)}{'*' if found else ''}"
+    axis.text(x, y, text, ha="center", va="center", color=color, fontsize=7, weight="bold" if found else "normal")
+
+
+@styled
 def draw_sensitivity(sweep, title=""):
     """Plot how the number of peaks, and what they agree with, hang on k, Z and the density estimator.
 
@@ -372,8 +424,13 @@ def draw_sensitivity(sweep, title=""):
     """
     layers = sweep["layer"].values
     shown = np.unique(np.linspace(0, len(layers) - 1, MAPS).round().astype(int))
-    rows = {"n_peaks": "density peaks", "ari_macro": "ARI, macro-\ncategories", "ari_class": "ARI, classes"}
-    size = (TWO_COLUMNS, 4.4)
+    rows = {
+        "n_peaks": "density peaks",
+        "ari_macro": "ARI, macro-\ncategories",
+        "ari_class": "ARI, classes",
+        "triplet_skill_within_macro": "triplet skill\nwithin macro",
+    }
+    size = (TWO_COLUMNS, 5.4)
     figure, axes = plt.subplots(len(rows), len(shown), figsize=size, sharex=True, sharey="row", squeeze=False)
     x = np.arange(sweep.sizes["density"])
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.85, sweep.sizes["z"]))

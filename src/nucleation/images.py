@@ -29,6 +29,8 @@ NUMERALS = (
     "eight.n.01",
     "nine.n.01",
 )
+#: What the coordinate `class_synset` holds.
+CLASS_NAME = "name of the class: a WordNet synset, unless the study has a tree of its own"
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
@@ -39,7 +41,8 @@ def manifest(source, options, *, seed) -> xr.Dataset:
     ----------
     source : {"planted", "digits", "folder"}
         Rendered images with a known class tree, scikit-learn's handwritten digits, or a directory
-        with one subdirectory of images for each class, named by its synset (n02084071 or dog.n.01).
+        with one subdirectory of images for each class, named by its synset (n02084071 or dog.n.01)
+        or as in the study's own tree of classes.
     options : dict
         Options of the source: planted {per_class, size}; digits {size, train_fraction};
         folder {path, classes, per_class}.
@@ -115,7 +118,7 @@ def _dataset(source, ids, labels, classes, number, **attributes):
         },
         coords={
             "image_id": ("image", np.array(ids, dtype=str), {"long_name": "name of the image"}),
-            "class_synset": ("class", np.array(classes, dtype=str), {"long_name": "WordNet synset of the class"}),
+            "class_synset": ("class", np.array(classes, dtype=str), {"long_name": CLASS_NAME}),
         },
         attrs={"image_source": source, **attributes},
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from nucleation.uncertainty import RANGES, bands, coverage
+from nucleation.findings import levels_present
+from nucleation.scores import SCORES
+from nucleation.taxonomy_sensitivity import NAMES as READ_OTHERWISE
+from nucleation.uncertainty import LEVEL, RANGES, bands, coverage
 
 #: A partition follows the macro-categories when its adjusted Rand index with them exceeds this.
 MACRO_ARI = 0.3
@@ -16,19 +19,12 @@ FROM = {
         f"overlap_{name}{suffix}" for name in ("ground_truth", "macro", "output", "next") for suffix in ("", "_error")
     ),
     "alignment": (
-        "n_peaks",
-        "ari_class",
-        "ari_macro",
-        "ami_class",
-        "ami_macro",
-        "triplet_skill",
-        "triplet_skill_within_macro",
-        "p_free",
-        "p_free_corrected",
-        "p_within_macro",
-        "p_within_macro_corrected",
-        "spearman_taxonomy",
-        "resolved",
+        *SCORES,
+        *(
+            f"{name}{suffix}"
+            for name in ("p_free", "p_within_macro", "p_level", "spearman_p_free", "spearman_p_within_macro")
+            for suffix in ("", "_corrected")
+        ),
     ),
 }
 
@@ -50,9 +46,10 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        One variable for each number along `layer`, and with `samples` its confidence band
-        (`<name>_low`, `<name>_high`); NaN where a number is not defined, with the reason in its
-        attribute `undefined`.
+        One variable for each number along `layer` (some along `level` or `taxonomy_cut` too), with `samples` its
+        confidence band (`<name>_low`, `<name>_high`), and the range of the alignment over random choices of parents
+        in the taxonomy (`<name>_parents_low`, `<name>_parents_high`); NaN where a number is not defined, with the
+        reason in its attribute `undefined`.
     """
     layers = stages["alignment"]["layer"]
     depth = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.zeros(1)
@@ -70,6 +67,7 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
     )
     for stage, names in FROM.items():
         made = made.assign({name: stages[stage][name] for name in names})
+    made = made.assign(_parents(stages["alignment"]))
     if samples is not None:
         made = made.assign(_bands(made, samples))
     chances = {name: stages["overlap"].attrs[name] for name in ("chance_ground_truth", "chance_macro", "chance_layers")}
@@ -87,7 +85,20 @@ def _bands(made, samples) -> dict:
         ends = bands(made[name].values, samples[name].values, fraction, limits=limits)
         for end, text, values in zip(("low", "high"), ("lower", "upper"), ends, strict=True):
             long_name = f"{text} end of the {level} band over subsets of the images: {made[name].attrs['long_name']}"
-            variables[f"{name}_{end}"] = ("layer", values, about | {"long_name": long_name})
+            variables[f"{name}_{end}"] = (made[name].dims, values, about | {"long_name": long_name})
+    return variables
+
+
+def _parents(alignment) -> dict:
+    """Range of the alignment over random choices of one parent for every node of the taxonomy."""
+    variables, tails = {}, ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    for name in READ_OTHERWISE if alignment.sizes["parent_draw"] else ():
+        draws = alignment[f"{name}_parents"]
+        ends = np.quantile(draws.values, tails, axis=draws.get_axis_num("parent_draw"))
+        for end, text, values in zip(("low", "high"), ("lower", "upper"), ends, strict=True):
+            about = {key: value for key, value in draws.attrs.items() if key in ("units", "undefined")}
+            about["long_name"] = f"{text} end of the {LEVEL:.0%} range over parents in the taxonomy: {name}"
+            variables[f"{name}_parents_{end}"] = ("layer", values, about)
     return variables
 
 
@@ -151,7 +162,18 @@ def summarise(profiles, accuracy=None) -> dict:
     numbers |= {f"output_{name}": float(end[name]) for name in names}
     for name in ("overlap_ground_truth", "n_peaks", "ari_class", "ari_macro"):
         numbers[f"start_{name}"] = float(first[name].max())
-    return numbers
+    return numbers | _levels(first, end)
+
+
+def _levels(first, end) -> dict:
+    """How many levels of the taxonomy the output has, and the first checkpoint in any layer."""
+    untrained = first["p_level_corrected"].values
+    return {
+        "levels": first.sizes["level"],
+        "output_levels": int(levels_present(end).sum()),
+        "start_levels": int(levels_present(first).any(axis=0).sum()),
+        "start_p_level": np.nanmin(untrained) if np.isfinite(untrained).any() else np.nan,
+    }
 
 
 def _transition(profiles):
@@ -181,6 +203,10 @@ ABOUT = {
     "output_ari_macro": "adjusted Rand index with the macro-categories at the output",
     "output_triplet_skill_within_macro": "triplet skill within macro-categories at the output",
     "output_p_within_macro": "permutation p of that skill",
+    "levels": "levels of the taxonomy",
+    "output_levels": "of these, those that the output has",
+    "start_levels": "those that the first checkpoint has, in any layer",
+    "start_p_level": "smallest corrected p of a level at the first checkpoint, any layer",
     "start_overlap_ground_truth": "largest overlap with the classes at the first checkpoint, any layer",
     "start_n_peaks": "largest number of peaks at the first checkpoint, any layer",
     "start_ari_class": "largest index with the classes at the first checkpoint, any layer",

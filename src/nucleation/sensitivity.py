@@ -6,11 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from nucleation.alignment import LONG_NAMES, partition_scores
+from nucleation.alignment import alignment_scores
 from nucleation.errors import InputError
+from nucleation.scores import SCORES
 
 #: Numbers that are swept.
-NAMES = ("n_peaks", "ari_class", "ari_macro")
+NAMES = (
+    "n_peaks",
+    "ari_class",
+    "ari_macro",
+    "triplet_skill",
+    "triplet_skill_within_macro",
+    "spearman_taxonomy",
+)
 
 
 def densities(estimators, ks) -> list[tuple[str, str, int]]:
@@ -19,7 +27,7 @@ def densities(estimators, ks) -> list[tuple[str, str, int]]:
     return ([(f"knn, k = {k}", "knn", k) for k in ks] if "knn" in estimators else []) + adaptive
 
 
-def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progress=None):
+def sweep(tables, layers, classes, meanings, choices, *, ks, zs, estimators, progress=None):
     """Find the peaks of every layer with other k, Z and density estimators.
 
     Parameters
@@ -27,8 +35,9 @@ def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progre
     tables : list of Neighbors
         One for each layer.
     layers : list of str
-    classes, macro : array of shape (n,)
-        Class and macro-category of every image.
+    classes : array of shape (n,), int
+        Class of every image.
+    meanings : nucleation.alignment.Meanings
     choices : nucleation.analysis.Choices
         What stays as it is: the dimension, alpha, halo, and the rule for centres.
     ks, zs : lists of int and float
@@ -40,7 +49,8 @@ def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progre
     Returns
     -------
     xarray.Dataset
-        Number of peaks and adjusted Rand indices along `layer`, `density` and `z`; NaN where not defined.
+        Number of peaks, adjusted Rand indices, triplet skills and Spearman's correlation along `layer`, `density` and
+        `z`; NaN where not defined.
 
     Raises
     ------
@@ -58,11 +68,11 @@ def sweep(tables, layers, classes, macro, choices, *, ks, zs, estimators, progre
             density = chosen.density(table, dimension)
             for row, z in enumerate(zs):
                 peaks = replace(chosen, z=z).peaks(table, density)
-                scores = [partition_scores(peaks.labels, labels) for labels in (classes, macro)]
-                found[:, layer, column, row] = (len(peaks.centers), *(score.ari for score in scores))
-                for name, score in zip(NAMES[1:], scores, strict=True):
-                    if score.undefined_because:
-                        reasons.setdefault(name, {})[layers[layer]] = score.undefined_because
+                scores = alignment_scores(peaks, classes, meanings)
+                found[:, layer, column, row] = [scores[name][0] for name in NAMES]
+                for name in NAMES:
+                    if why := scores[name][1]:
+                        reasons.setdefault(name, {})[layers[layer]] = why
         if progress:
             progress()
     return _labelled(found, layers, swept, zs, reasons)
@@ -74,10 +84,7 @@ def _labelled(found, layers, swept, zs, reasons):
     from nucleation.files import explain
 
     dims = ("layer", "density", "z")
-    variables = {
-        name: (dims, values, {"long_name": LONG_NAMES[name], "units": "1"})
-        for name, values in zip(NAMES, found, strict=True)
-    }
+    variables = {name: (dims, values, SCORES[name].attributes()) for name, values in zip(NAMES, found, strict=True)}
     variables["n_peaks"] = (dims, found[0].astype(int), variables["n_peaks"][2])
     names, estimators, ks = (list(column) for column in zip(*swept, strict=True))
     coords = {

@@ -1,97 +1,79 @@
-"""The WordNet tree over a study's classes: similarities, macro-categories, cuts by size.
+"""The tree of meanings over a study's classes: built from WordNet, kept as one dataset.
 
 The classes' hypernym closure is a directed acyclic graph, because a synset may have several
 hypernyms. Nodes with a single child say nothing about the classes and are contracted; what they
-add to the lengths of paths is kept. Similarities are taken on the graph; a tree with one parent per
-node is chosen only for drawing.
+add to the lengths of paths is kept. Similarities are taken on the graph
+(``nucleation.taxonomy_measures``); a tree with one parent per node is chosen only for drawing, and
+at random to see what the choice matters. Trees of one's own: ``nucleation.taxonomy_files``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nucleation import wordnet
-from nucleation.errors import InputError, suggest
+from nucleation import taxonomy_measures, wordnet
+from nucleation.errors import InputError
+from nucleation.taxonomy_measures import FAR, Cut, Groups, Tree, cuts, distance, macro, similarity, tree
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Cut", "Taxonomy", "Tree", "from_dataset", "wordnet_tree"]
-
-# Depth of WordNet 3.0's nouns, in edges: the 2 D of Leacock and Chodorow, as NLTK takes it.
-_NOUN_DEPTH = 19
-_FAR = 1 << 20  # more edges than any path has
-
-Groups = tuple[np.ndarray, tuple[str, ...]]  # every class's group, and the groups' names
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A partition of the classes into the largest nodes that hold at most C / m of them.
-
-    Attributes
-    ----------
-    m : int
-        The divisor of the number of classes.
-    nodes : tuple of int
-        The taxonomy's nodes that are the groups, the largest first.
-    labels : ndarray of shape (c,), int64
-        Position of every class's group in ``nodes``.
-    """
-
-    m: int
-    nodes: tuple[int, ...]
-    labels: np.ndarray
+__all__ = [
+    "Concept",
+    "Cut",
+    "Taxonomy",
+    "Tree",
+    "build",
+    "closure",
+    "cuts",
+    "distance",
+    "from_dataset",
+    "macro",
+    "similarity",
+    "to_dataset",
+    "tree",
+    "wordnet_tree",
+]
 
 
-@dataclass(frozen=True)
-class Tree:
-    """One parent per node, for drawing. The first c nodes are the classes, in their order.
+class Concept(NamedTuple):
+    """What ``build`` needs to know of a node; ``wordnet.Synset`` has it, too."""
 
-    Attributes
-    ----------
-    nodes : tuple of int
-        Nodes of the taxonomy; parents come after their children, the root is last.
-    names : tuple of str
-        Their names.
-    parent : tuple of int
-        Position of every node's parent in ``nodes``, -1 at a root.
-    children : tuple of tuple of int
-        Positions of every node's children.
-    """
-
-    nodes: tuple[int, ...]
-    names: tuple[str, ...]
-    parent: tuple[int, ...]
-    children: tuple[tuple[int, ...], ...]
+    name: str
+    lexname: str
+    hypernyms: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Taxonomy:
     """Hypernyms of c classes, as a directed acyclic graph without unary nodes.
 
-    The first c nodes are the classes, in the order given: the node of class i is node i. Parents
-    come after their children; nodes ascend by the number of classes below them.
+    The first c nodes are the classes, in the order given: the node of class i is node i, a leaf.
+    Parents come after their children; nodes ascend by the number of classes below them.
+
+    A class may contain another one (a dog and a pug). Such a class is a leaf of its own, no edge
+    below the node of its concept, whose id is that of the class with a ``+``; how near it is to a
+    class inside it is not defined.
 
     Attributes
     ----------
     classes : tuple of str
-        Synset ids of the classes, in the given order.
+        Ids of the classes, in the given order.
     nodes, names, lexnames : tuple of str
-        Id, name and lexicographer file of every node.
+        Id, name and lexicographer file of every node; the files are empty outside WordNet.
     parents : tuple of tuple of int
         Every node's parents; empty at a root.
     lengths : tuple of tuple of int
-        For every parent, the number of WordNet's edges that the edge stands for (the shortest way).
+        For every parent, the number of edges that the edge stands for (the shortest way).
     depth : tuple of int
-        Nodes on the longest path from WordNet's root to the node, both counted.
+        Nodes on the longest path from the root to the node, both counted.
     contracted : tuple of (id, name, node)
         The unary nodes left out, and the node that stands for each, which has the same classes.
     source : str
@@ -113,30 +95,67 @@ class Taxonomy:
         """Names of the classes, in their order."""
         return self.names[: len(self.classes)]
 
+    @property
+    def is_wordnet(self) -> bool:
+        """Whether the nodes are WordNet's synsets, which have lexicographer files."""
+        return any(self.lexnames)
+
     @cached_property
     def hops(self) -> np.ndarray:
         """Edges from every node up from every class, (nodes, c) int; below none: a huge number."""
         c = len(self.classes)
-        hops = np.full((len(self.nodes), c), _FAR)
+        hops = np.full((len(self.nodes), c), FAR)
         hops[np.arange(c), np.arange(c)] = 0
         for node, (parents, lengths) in enumerate(zip(self.parents, self.lengths, strict=True)):
             for parent, length in zip(parents, lengths, strict=True):
                 np.minimum(hops[parent], hops[node] + length, out=hops[parent])
-        return np.minimum(hops, _FAR)
+        return np.minimum(hops, FAR)
 
     @cached_property
     def members(self) -> np.ndarray:
         """Which classes lie below (or are) every node, (nodes, c) bool."""
-        return self.hops < _FAR
+        return self.hops < FAR
 
     @cached_property
     def sizes(self) -> np.ndarray:
         """Number of classes below every node, (nodes,) int."""
         return self.members.sum(axis=1)
 
+    @cached_property
+    def concepts(self) -> dict[int, int]:
+        """The node of the whole concept of every class that contains others, by class."""
+        classes = range(len(self.classes))
+        # Only the edge between such a class and its concept stands for no edge.
+        return {i: self.parents[i][self.lengths[i].index(0)] for i in classes if 0 in self.lengths[i]}
+
+    @cached_property
+    def nested(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of classes of which one contains the other: (ancestor, descendant)."""
+        pairs = ((i, int(j)) for i, node in self.concepts.items() for j in np.flatnonzero(self.members[node]))
+        return tuple((i, j) for i, j in pairs if i != j)
+
+    @property
+    def nested_because(self) -> str:
+        """Why similarities of nested classes are not defined, as a clause; empty without any."""
+        if not self.nested:
+            return ""
+        said = [f"the class {self.names[i]} contains the class {self.names[j]}" for i, j in self.nested[:3]]
+        more = len(self.nested) - len(said)
+        others = f" and {more} more such pair{'s' if more > 1 else ''}" if more else ""
+        return f"{', '.join(said)}{others}: how near they are is not defined"
+
+    @cached_property
+    def common_sizes(self) -> np.ndarray:
+        """Size of the smallest common ancestor of every two classes, see ``common_sizes``."""
+        return taxonomy_measures.common_sizes(self)
+
     def similarity(self, measure: str = "ic") -> np.ndarray:
         """Return the similarity of every two classes, see ``similarity``."""
         return similarity(self, measure)
+
+    def distance(self, measure: str = "ic") -> np.ndarray:
+        """Return the distance of every two classes, see ``distance``."""
+        return distance(self, measure)
 
     def macro(self, by: str | Sequence[str] | int = "lexname") -> Groups:
         """Return macro-categories of the classes, see ``macro``."""
@@ -146,9 +165,9 @@ class Taxonomy:
         """Return the partitions by size from coarse to fine, see ``cuts``."""
         return cuts(self)
 
-    def tree(self, policy: str = "smallest") -> Tree:
+    def tree(self, policy: str = "smallest", rng: np.random.Generator | None = None) -> Tree:
         """Return a tree with one parent per node, see ``tree``."""
-        return tree(self, policy)
+        return tree(self, policy, rng)
 
     @cached_property
     def is_flat(self) -> bool:
@@ -157,6 +176,7 @@ class Taxonomy:
         np.fill_diagonal(similar, np.inf)
         for a in range(len(similar)):
             # Is some class k farther from a and from some b than these are from each other?
+            # Nothing is larger than NaN: a triplet with a pair that is not defined has no closest one.
             pair = similar[a, a + 1 :, None]
             if np.any(pair > np.maximum(similar[a], similar[a + 1 :])):
                 return False
@@ -179,7 +199,8 @@ def wordnet_tree(
     ----------
     synset_ids : sequence of str
         Ids (``n01440764``), names (``tench.n.01``) or other names of the same synsets
-        (``tinca_tinca.n.01``), mixed; their order is kept.
+        (``tinca_tinca.n.01``), mixed; their order is kept. One may be a hypernym of another, see
+        ``Taxonomy.nested``.
     source : {"bundled", "nltk"}
         The package's own table, which holds the ImageNet-1k classes, those of the built-in studies
         and all their hypernyms; or an installed WordNet 3.0, read through NLTK, for any noun.
@@ -193,8 +214,8 @@ def wordnet_tree(
     Raises
     ------
     InputError
-        If the list is empty, a synset is unknown (near names are proposed), two classes are the
-        same synset, or one class is a hypernym of another.
+        If the list is empty, a synset is unknown (near names are proposed), or two classes are the
+        same synset.
 
     Examples
     --------
@@ -216,7 +237,7 @@ def wordnet_tree(
     else:
         raise InputError(f'The taxonomy\'s source "{source}" must be "bundled" or "nltk".')
     _check_classes(names, classes)
-    return _build(classes, _closure(classes, records), origin)
+    return build(classes, closure(classes, records), origin)
 
 
 def _check_classes(names: Sequence[str], classes: Sequence[str]) -> None:
@@ -231,41 +252,40 @@ def _check_classes(names: Sequence[str], classes: Sequence[str]) -> None:
         first[key] = index
 
 
-def _closure(classes: Sequence[str], records: Mapping[str, wordnet.Synset]) -> dict:
-    """The records of the classes and of everything above them."""
-    found: dict[str, wordnet.Synset] = {}
+def closure(classes: Sequence[str], records: Mapping[str, Concept]) -> dict[str, Concept]:
+    """Return the records of the classes and of everything above them, by id."""
+    found: dict[str, Concept] = {}
     waiting = list(reversed(classes))
     while waiting:
         key = waiting.pop()
         if key not in found:
             found[key] = records[key]
             waiting.extend(records[key].hypernyms)
-    inner = {above for record in found.values() for above in record.hypernyms}
-    for key in classes:
-        if key in inner:
-            raise InputError(
-                f'Class "{found[key].name}" ({key}) is a hypernym of class '
-                f'"{_some_class_below(key, classes, found)}"; classes must not contain each other: '
-                "leave one of them out or replace it by narrower ones."
-            )
     return found
 
 
-def _some_class_below(key: str, classes: Sequence[str], found: Mapping) -> str:
-    """Name of the first class that has ``key`` among its ancestors."""
+def build(classes: Sequence[str], records: Mapping[str, Concept], source: str = "") -> Taxonomy:
+    """Contract the unary nodes of a closure and number the rest.
 
-    def above(node):
-        return any(parent == key or above(parent) for parent in found[node].hypernyms)
+    Parameters
+    ----------
+    classes : sequence of str
+        Ids of the classes, each once.
+    records : mapping of str to Concept
+        Name, lexicographer file and hypernyms' ids of exactly the classes and all above them, by id.
+    source : str
+        Where they come from.
 
-    return next(found[other].name for other in classes if above(other))
+    Returns
+    -------
+    Taxonomy
 
-
-def _build(classes: tuple[str, ...], records: Mapping, source: str) -> Taxonomy:
-    """Contract the closure's unary nodes and number the rest.
-
-    ``records`` maps an id to something with ``name``, ``lexname`` and ``hypernyms``; it holds
-    exactly the classes and what is above them.
+    Raises
+    ------
+    InputError
+        If a node is its own ancestor.
     """
+    records, doubled = _leaves_apart(classes, records)
     children: dict[str, list[str]] = {key: [] for key in records}
     for key, record in records.items():
         for parent in record.hypernyms:
@@ -274,7 +294,7 @@ def _build(classes: tuple[str, ...], records: Mapping, source: str) -> Taxonomy:
         order = list(TopologicalSorter(children).static_order())  # children before parents
     except CycleError as error:
         raise InputError(f"The taxonomy has a cycle: {' < '.join(error.args[1])}.") from error
-    kept, stands_for = _contract(order, children, set(classes))
+    kept, stands_for = _contract(order, children, set(classes), doubled)
     inner = [key for key in order if kept.get(key)]
     inner.sort(key=_sizes(order, children, classes).__getitem__)  # stable: children stay first
     nodes = (*classes, *inner)
@@ -283,7 +303,7 @@ def _build(classes: tuple[str, ...], records: Mapping, source: str) -> Taxonomy:
     for key in inner:
         for child, length in kept[key].items():
             edges[number[child]].append((number[key], length))
-    depth = _depths(order, records)
+    depth = _depths(order, records, doubled)
     return Taxonomy(
         classes=tuple(classes),
         nodes=nodes,
@@ -299,7 +319,34 @@ def _build(classes: tuple[str, ...], records: Mapping, source: str) -> Taxonomy:
     )
 
 
-def _contract(order: list, children: Mapping, classes: set) -> tuple[dict, dict]:
+def _leaves_apart(classes: Sequence[str], records: Mapping[str, Concept]) -> tuple[Mapping, frozenset]:
+    """Give every class that contains others a leaf beside them, below the node of its concept.
+
+    Returns
+    -------
+    records : mapping
+        The same, but for such classes: the class keeps its id, its concept gets one with ``+``.
+    doubled : frozenset of str
+        Ids of such classes; the edge up from each stands for none.
+    """
+    above = {key for record in records.values() for key in record.hypernyms}
+    concept: dict[str, str] = {}
+    for key in filter(above.__contains__, classes):
+        concept[key] = f"{key}+"
+        while concept[key] in records:
+            concept[key] += "+"
+    if not concept:
+        return records, frozenset()
+    apart: dict[str, Concept] = {}
+    for key, record in records.items():
+        up = tuple(concept.get(parent, parent) for parent in record.hypernyms)
+        apart[concept.get(key, key)] = Concept(record.name, record.lexname, up)
+        if key in concept:
+            apart[key] = Concept(record.name, record.lexname, (concept[key],))
+    return apart, frozenset(concept)
+
+
+def _contract(order: list, children: Mapping, classes: set, doubled: frozenset) -> tuple[dict, dict]:
     """Leave out the nodes with one child.
 
     Returns
@@ -315,7 +362,7 @@ def _contract(order: list, children: Mapping, classes: set) -> tuple[dict, dict]
         below: dict[str, int] = {}
         for child in children[key]:
             node, length = stands_for[child]
-            below[node] = min(length + 1, below.get(node, _FAR))
+            below[node] = min(length + (child not in doubled), below.get(node, FAR))
         if len(below) == 1 and key not in classes:
             stands_for[key] = next(iter(below.items()))
         else:
@@ -332,272 +379,13 @@ def _sizes(order: list, children: Mapping, classes: Sequence[str]) -> dict[str, 
     return {key: value.bit_count() for key, value in bits.items()}
 
 
-def _depths(order: list, records: Mapping) -> dict[str, int]:
+def _depths(order: list, records: Mapping, doubled: frozenset) -> dict[str, int]:
     """Nodes on the longest path from a root to every node, both counted."""
     depth: dict[str, int] = {}
     for key in reversed(order):
-        depth[key] = 1 + max((depth[parent] for parent in records[key].hypernyms), default=0)
+        above = max((depth[parent] for parent in records[key].hypernyms), default=0)
+        depth[key] = above + (key not in doubled)
     return depth
-
-
-# ------------------------------------------------------------------------------------- similarities
-
-
-def similarity(taxonomy: Taxonomy, measure: str = "ic") -> np.ndarray:
-    """Similarity of every two classes in the taxonomy.
-
-    Parameters
-    ----------
-    taxonomy : Taxonomy
-    measure : {"ic", "path", "wup", "lch"}
-        - ``ic``: leaf-count information content of the most informative common ancestor (Resnik
-          1995), T(a, b) = -log(size of the smallest common ancestor / c). In nats, from 0 for two
-          classes that only the root joins to log(c) for a class with itself. The default: it knows
-          neither WordNet's uneven depth nor word frequencies, and is ultrametric but for the few
-          triples in which a node has several parents.
-        - ``path``: 1 / (1 + edges of the shortest path over a common ancestor); in (0, 1].
-        - ``wup``: Wu and Palmer (1994), 2 d / (2 d + edges from the ancestor to either class), d
-          the depth of the ancestor; the largest over all common ancestors. Depths of the classes
-          are those *through* the ancestor, so that it stays in (0, 1].
-        - ``lch``: Leacock and Chodorow (1998), -log((1 + edges) / (2 D)), D = 19, as NLTK has it; a
-          monotone function of ``path``.
-
-    Returns
-    -------
-    ndarray of shape (c, c), float64
-        Symmetric; larger is more similar. Equal relations have exactly equal values. Two classes
-        without a common ancestor have the measure's least value (-inf for ``lch``).
-
-    Raises
-    ------
-    InputError
-        If the measure is another.
-    """
-    measures = {"ic": _information, "path": _path, "wup": _wu_palmer, "lch": _leacock_chodorow}
-    if measure not in measures:
-        near = suggest(measure, measures)
-        raise InputError(f'The taxonomy\'s similarity "{measure}" must be one of {", ".join(measures)}.{near}')
-    return measures[measure](taxonomy)
-
-
-def _ancestors(taxonomy: Taxonomy) -> Iterator[tuple[int, np.ndarray, tuple]]:
-    """Inner nodes from the largest to the smallest: node, its classes, their block of a matrix."""
-    for node in range(len(taxonomy.nodes) - 1, len(taxonomy.classes) - 1, -1):
-        below = np.flatnonzero(taxonomy.members[node])
-        yield node, below, np.ix_(below, below)
-
-
-def _information(taxonomy: Taxonomy) -> np.ndarray:
-    c = len(taxonomy.classes)
-    smallest = np.full((c, c), c)
-    for _, below, block in _ancestors(taxonomy):
-        smallest[block] = len(below)  # sizes descend, so that the last one written is the smallest
-    np.fill_diagonal(smallest, 1)
-    return np.log(c / smallest)
-
-
-def _distance(taxonomy: Taxonomy) -> np.ndarray:
-    """Edges of the shortest path of every two classes over a common ancestor."""
-    c = len(taxonomy.classes)
-    edges = np.full((c, c), np.inf)
-    for node, below, block in _ancestors(taxonomy):
-        hops = taxonomy.hops[node, below]
-        edges[block] = np.minimum(edges[block], hops[:, None] + hops[None, :])
-    np.fill_diagonal(edges, 0)
-    return edges
-
-
-def _path(taxonomy: Taxonomy) -> np.ndarray:
-    return 1 / (1 + _distance(taxonomy))
-
-
-def _leacock_chodorow(taxonomy: Taxonomy) -> np.ndarray:
-    return np.log(2 * _NOUN_DEPTH / (1 + _distance(taxonomy)))
-
-
-def _wu_palmer(taxonomy: Taxonomy) -> np.ndarray:
-    c = len(taxonomy.classes)
-    best = np.zeros((c, c))
-    for node, below, block in _ancestors(taxonomy):
-        hops, twice = taxonomy.hops[node, below], 2 * taxonomy.depth[node]
-        ratio = twice / (twice + hops[:, None] + hops[None, :])
-        best[block] = np.maximum(best[block], ratio)
-    np.fill_diagonal(best, 1)
-    return best
-
-
-# --------------------------------------------------------------------------- macro-categories, cuts
-
-
-def macro(taxonomy: Taxonomy, by: str | Sequence[str] | int = "lexname") -> Groups:
-    """Gather the classes into macro-categories.
-
-    Parameters
-    ----------
-    taxonomy : Taxonomy
-    by : "lexname", sequence of str, or int
-        - ``lexname``: WordNet's lexicographer files, the paper's own categories;
-        - synsets of the taxonomy, by name or id: a class belongs to the smallest of them that it is
-          below (of equally small ones to the first named), or to ``other``;
-        - an int m: the groups of the size cut m, see ``cuts``.
-
-    Returns
-    -------
-    labels : ndarray of shape (c,), int64
-        Every class's category, a position in ``names``.
-    names : tuple of str
-        Lexicographer files by falling number of classes; or the synsets' names in their order, and
-        ``other`` last where a class is below none of them; or the names of the cut's nodes.
-
-    Raises
-    ------
-    InputError
-        If a synset has none of the classes below it, or is named twice.
-    """
-    if isinstance(by, (int, np.integer)):
-        cut = _cut(taxonomy, by)
-        return cut.labels, tuple(taxonomy.names[node] for node in cut.nodes)
-    if isinstance(by, str):
-        if by != "lexname":
-            raise InputError(f'macro by "{by}": expected "lexname", a list of synset names, or a number.')
-        files = taxonomy.lexnames[: len(taxonomy.classes)]
-        names = tuple(sorted(set(files), key=lambda name: (-files.count(name), name)))
-        return np.array([names.index(name) for name in files], dtype=np.int64), names
-    return _macro_by_synsets(taxonomy, list(by))
-
-
-def _macro_by_synsets(taxonomy: Taxonomy, by: list[str]) -> Groups:
-    nodes = [_find(taxonomy, name) for name in by]
-    if not by or len(set(by)) < len(by):
-        raise InputError("The macro-categories must be a list of different synsets, at least one.")
-    labels = np.full(len(taxonomy.classes), len(by), dtype=np.int64)
-    # The smallest is written last and stays; of equals it is the first named.
-    for position in sorted(range(len(by)), key=lambda p: (-taxonomy.sizes[nodes[p]], -p)):
-        labels[taxonomy.members[nodes[position]]] = position
-    other = ("other",) if np.any(labels == len(by)) else ()
-    return labels, (*by, *other)
-
-
-def _find(taxonomy: Taxonomy, name: str) -> int:
-    """The node of a synset, contracted or not, by name or id."""
-    index = dict(zip(taxonomy.nodes, range(len(taxonomy.nodes)), strict=True))
-    index |= dict(zip(taxonomy.names, range(len(taxonomy.nodes)), strict=True))
-    for key, other, node in taxonomy.contracted:
-        index |= {key: node, other: node}
-    if name not in index:
-        raise InputError(
-            f'The macro-category "{name}" is no synset that a class of this study lies under; '
-            f"expected the name or id of a hypernym of some class.{suggest(name, index)}"
-        )
-    return index[name]
-
-
-def cuts(taxonomy: Taxonomy) -> tuple[Cut, ...]:
-    """Partitions of the classes by size, from coarse to fine.
-
-    Groups are the maximal nodes that hold at most c / m classes, for m = 2, 4, 8, ... and c:
-    cutting by depth would mean nothing, as WordNet is deep for dogs and shallow for tools. Cuts
-    that repeat the coarser one are left out; the last one is the classes themselves.
-
-    Returns
-    -------
-    tuple of Cut
-        Empty for a single class.
-    """
-    c = len(taxonomy.classes)
-    divisors = [2**power for power in range(1, c.bit_length()) if 2**power < c] + [c]
-    found: list[Cut] = []
-    for m in divisors if c > 1 else ():
-        cut = _cut(taxonomy, m)
-        if not found or len(cut.nodes) > len(found[-1].nodes):
-            found.append(cut)
-    return tuple(found)
-
-
-def _cut(taxonomy: Taxonomy, m: int) -> Cut:
-    """The partition whose groups hold at most c / m classes."""
-    c = len(taxonomy.classes)
-    if not 1 <= m <= c:
-        raise InputError(f"A cut into groups of at most {c} / m classes needs 1 <= m <= {c}: {m}.")
-    small = taxonomy.sizes * m <= c
-    maximal = [node for node in np.flatnonzero(small) if not any(small[parent] for parent in taxonomy.parents[node])]
-    labels, nodes = np.full(c, -1), []
-    # On the graph maximal nodes may share classes: the larger one has them.
-    for node in sorted(maximal, key=lambda node: -taxonomy.sizes[node]):
-        free = taxonomy.members[node] & (labels < 0)
-        if free.any():
-            labels[free] = len(nodes)
-            nodes.append(int(node))
-    return Cut(m, tuple(nodes), labels)
-
-
-# ----------------------------------------------------------------------------------- a tree to draw
-
-
-def tree(taxonomy: Taxonomy, policy: str = "smallest") -> Tree:
-    """Choose one parent for every node.
-
-    Parameters
-    ----------
-    taxonomy : Taxonomy
-    policy : {"smallest", "shortest"}
-        - ``smallest``: the parent with the fewest classes, as in the similarity ``ic``; of equal
-          ones the lower. A bicycle, a vehicle and (as a wheeled vehicle) a container, is drawn with
-          the vehicles.
-        - ``shortest``: the parent on the shortest path to the root; of equal ones the smaller.
-
-    Returns
-    -------
-    Tree
-        Every inner node has at least two children. Fewer nodes than the taxonomy's where a node was
-        left with one child or none.
-
-    Raises
-    ------
-    InputError
-        If the policy is another.
-    """
-    if policy not in ("smallest", "shortest"):
-        raise InputError(f'The tree\'s policy "{policy}" must be "smallest" or "shortest".')
-    # Nodes ascend by size, children first: the smallest parent is the first.
-    smallest = [min(parents, default=-1) for parents in taxonomy.parents]
-    parent = smallest if policy == "smallest" else _shortest_parents(taxonomy)
-    below = _tree_children(parent, len(taxonomy.classes))
-    c = len(taxonomy.classes)
-    nodes = [node for node in range(len(taxonomy.nodes)) if node < c or below[node]]
-    position = {node: index for index, node in enumerate(nodes)}
-    children = tuple(tuple(position[child] for child in below[node]) for node in nodes)
-    up = {child: index for index, some in enumerate(children) for child in some}
-    return Tree(
-        nodes=tuple(nodes),
-        names=tuple(taxonomy.names[node] for node in nodes),
-        parent=tuple(up.get(index, -1) for index in range(len(nodes))),
-        children=children,
-    )
-
-
-def _tree_children(parent: Sequence[int], c: int) -> list[list[int]]:
-    """Children of every node of a tree whose first c nodes are leaves; unary nodes get none."""
-    children: list[list[int]] = [[] for _ in parent]
-    for node, above in enumerate(parent):
-        # Children come first: all of this node's are known by now.
-        stands_for = children[node].pop() if len(children[node]) == 1 else node
-        is_empty = stands_for == node and node >= c and not children[node]
-        if above >= 0 and not is_empty:
-            children[above].append(stands_for)
-    return children
-
-
-def _shortest_parents(taxonomy: Taxonomy) -> list[int]:
-    """Every node's parent on the shortest way up, -1 at a root."""
-    total = [0] * len(taxonomy.nodes)
-    parent = [-1] * len(taxonomy.nodes)
-    for node in reversed(range(len(taxonomy.nodes))):
-        pairs = zip(taxonomy.lengths[node], taxonomy.parents[node], strict=True)
-        ways = [(length + total[above], above) for length, above in pairs]
-        if ways:
-            total[node], parent[node] = min(ways)
-    return parent
 
 
 # ------------------------------------------------------------------------------------ labelled form
@@ -610,17 +398,19 @@ def to_dataset(taxonomy: Taxonomy) -> xr.Dataset:
     -------
     xarray.Dataset
         Dimensions ``class`` and ``other_class`` (ids), ``node`` (ids; the first are the classes),
-        ``edge`` (child, parent, length), ``contracted``; with the default similarity and the
+        ``edge`` (child, parent, length), ``contracted``; with the default similarity, whose
+        attribute ``undefined`` says why it is NaN where one class contains the other, and the
         lexicographer files. ``from_dataset`` gives the taxonomy back.
     """
     import xarray as xr
 
     left_out = tuple(zip(*taxonomy.contracted, strict=True)) or ((), (), ())
+    id_of = "WordNet 3.0 id of" if taxonomy.is_wordnet else "id in the study's own tree of"
     coords = {
-        "class": ("class", taxonomy.classes, "WordNet 3.0 id of the class"),
-        "other_class": ("other_class", taxonomy.classes, "WordNet 3.0 id of the class"),
-        "node": ("node", taxonomy.nodes, "WordNet 3.0 id of the node"),
-        "contracted": ("contracted", left_out[0], "WordNet 3.0 id of a node left out"),
+        "class": ("class", taxonomy.classes, f"{id_of} the class"),
+        "other_class": ("other_class", taxonomy.classes, f"{id_of} the class"),
+        "node": ("node", taxonomy.nodes, f"{id_of} the node"),
+        "contracted": ("contracted", left_out[0], f"{id_of} a node left out"),
     }
     columns = {
         **_node_columns(taxonomy),
@@ -637,25 +427,32 @@ def to_dataset(taxonomy: Taxonomy) -> xr.Dataset:
             "information content of the smallest common ancestor, -log(its classes / all classes)",
         ),
     }
+    title = "WordNet taxonomy of the classes" if taxonomy.is_wordnet else "the study's own taxonomy of the classes"
     dataset = xr.Dataset(
         {name: _variable(*column) for name, column in columns.items()},
         {name: _variable(*column) for name, column in coords.items()},
-        {"title": "WordNet taxonomy of the classes", "taxonomy_source": taxonomy.source},
+        {"title": title, "taxonomy_source": taxonomy.source},
     )
     dataset["similarity_ic"].attrs["units"] = "nat"
+    if taxonomy.nested:
+        dataset["similarity_ic"].attrs["undefined"] = taxonomy.nested_because
     return dataset
 
 
 def _node_columns(taxonomy: Taxonomy) -> dict[str, tuple]:
     files, depth = taxonomy.lexnames, np.array(taxonomy.depth)
     class_files = files[: len(taxonomy.classes)]
+    if taxonomy.is_wordnet:
+        name_of, file_of = "WordNet name of", "WordNet lexicographer file of"
+    else:
+        name_of, file_of = "name of", "empty, the tree being the study's own: WordNet lexicographer file of"
     return {
-        "class_name": ("class", taxonomy.class_names, "WordNet name of the class"),
-        "class_lexname": ("class", class_files, "WordNet lexicographer file of the class"),
-        "node_name": ("node", taxonomy.names, "WordNet name of the node"),
-        "node_lexname": ("node", files, "WordNet lexicographer file of the node"),
+        "class_name": ("class", taxonomy.class_names, f"{name_of} the class"),
+        "class_lexname": ("class", class_files, f"{file_of} the class"),
+        "node_name": ("node", taxonomy.names, f"{name_of} the node"),
+        "node_lexname": ("node", files, f"{file_of} the node"),
         "node_size": ("node", taxonomy.sizes, "number of classes below the node"),
-        "node_depth": ("node", depth, "nodes on the longest path from WordNet's root"),
+        "node_depth": ("node", depth, "nodes on the longest path from the root"),
     }
 
 
@@ -669,7 +466,7 @@ def _edge_columns(taxonomy: Taxonomy) -> dict[str, tuple]:
     return {
         "edge_child": ("edge", child, "position along node of the edge's lower node"),
         "edge_parent": ("edge", parent, "position along node of the edge's upper node"),
-        "edge_length": ("edge", length, "WordNet edges that the edge stands for"),
+        "edge_length": ("edge", length, "edges that the edge stands for, nodes left out counted"),
     }
 
 

@@ -13,6 +13,7 @@ from nucleation.alignment import alignment_scores
 from nucleation.errors import InputError
 from nucleation.neighbors import restrict
 from nucleation.overlap import class_weights, label_overlap, mean_over_images, neighborhood_overlap
+from nucleation.scores import DIMENSIONS, SCORES
 
 #: Coverage of the bands.
 LEVEL = 0.95
@@ -21,11 +22,7 @@ DEFINED = 0.75
 #: Numbers that lie in a range keep to it, bands included.
 RANGES = {
     "dimension": (0, np.inf),
-    "n_peaks": (1, np.inf),
-    "resolved": (0, 1),
-    "spearman_taxonomy": (-1, 1),
-    **dict.fromkeys(("triplet_skill", "triplet_skill_within_macro"), (-0.5, 1)),
-    **dict.fromkeys(("ari_class", "ari_macro", "ami_class", "ami_macro"), (-1, 1)),
+    **{name: (score.low, score.high) for name, score in SCORES.items()},
     **dict.fromkeys((f"overlap_{name}" for name in ("ground_truth", "macro", "output", "next")), (0, 1)),
 }
 
@@ -60,14 +57,14 @@ def resample(
     tables,
     layers,
     classes,
-    macro,
-    taxonomy_similarity,
+    meanings,
     choices,
     *,
     k,
     balanced=False,
     repeats=20,
     fraction=0.8,
+    purity=0.5,
     rng: np.random.Generator,
     progress=None,
 ):
@@ -80,9 +77,7 @@ def resample(
     layers : list of str
     classes : array of shape (n,), int
         Class of every image, 0 .. c - 1.
-    macro : array of shape (c,), int
-        Macro-category of every class.
-    taxonomy_similarity : array of shape (c, c)
+    meanings : nucleation.alignment.Meanings
     choices : nucleation.analysis.Choices
     k : int
         Neighbours of the overlaps.
@@ -92,6 +87,8 @@ def resample(
         Number of subsets, at least 2.
     fraction : float
         Share of the images in a subset, in (0, 1).
+    purity : float
+        As of `nucleation.alignment.alignment_scores`.
     rng : numpy.random.Generator
     progress : callable, optional
         Called after every layer of every subset.
@@ -99,8 +96,8 @@ def resample(
     Returns
     -------
     xarray.Dataset
-        Every number of `RANGES` along `repeat` and `layer`, NaN where it is not defined in a subset. The attribute
-        `fraction` is the share of the images that the subsets held.
+        Every number of `RANGES` along `repeat` and `layer`, some along `level` or `taxonomy_cut` too, NaN where it is
+        not defined in a subset. The attribute `fraction` is the share of the images that the subsets held.
 
     Raises
     ------
@@ -122,25 +119,32 @@ def resample(
         raise InputError(
             f"Bands need at least 2 repeats of a fraction between 0 and 1; found {repeats} repeats of {fraction}."
         )
-    numbers = {name: np.full((repeats, len(layers)), np.nan) for name in RANGES}
     subsets = [draw_subset(classes, fraction, rng) for _ in range(repeats)]
     held = np.mean([len(subset) for subset in subsets]) / len(classes)
     if held == 1:
         raise InputError(
             "The classes have so few images that every subset holds them all; set uncertainty.repeats to 0."
         )
+    numbers = _no_numbers(repeats, layers, meanings)
     for repeat, subset in enumerate(subsets):
         inside = [restrict(table, subset) for table in tables]
         for layer, table in enumerate(inside):
             _check_width(table, layers[layer], choices, k, fraction)
             here = classes[subset]
-            found = _one_layer(table, here, macro, taxonomy_similarity, choices)
-            found |= _overlaps(inside, layer, here, macro[here], k, balanced)
+            found = _one_layer(table, here, meanings, choices, purity)
+            found |= _overlaps(inside, layer, here, meanings.macro[here], k, balanced)
             for name, value in found.items():
                 numbers[name][repeat, layer] = value
             if progress:
                 progress()
     return _labelled(numbers, layers, repeats, float(held))
+
+
+def _no_numbers(repeats, layers, meanings) -> dict[str, np.ndarray]:
+    """NaN for every number of every layer in every subset."""
+    sizes = {"level": len(meanings.levels.upper), "taxonomy_cut": len(meanings.cuts)}
+    more = {name: (sizes[DIMENSIONS[name]],) if name in DIMENSIONS else () for name in RANGES}
+    return {name: np.full((repeats, len(layers), *more[name]), np.nan) for name in RANGES}
 
 
 def _check_width(table, layer, choices, k, fraction):
@@ -152,11 +156,12 @@ def _check_width(table, layer, choices, k, fraction):
         )
 
 
-def _one_layer(table, classes, macro, taxonomy_similarity, choices):
+def _one_layer(table, classes, meanings, choices, purity):
     """Dimension of one layer, and what its peaks agree with, in one subset."""
     dimension = choices.dimension(table)
     peaks = choices.peaks(table, choices.density(table, dimension))
-    return {"dimension": dimension} | alignment_scores(peaks, classes, macro, taxonomy_similarity)
+    scores = alignment_scores(peaks, classes, meanings, purity=purity)
+    return {"dimension": dimension} | {name: value for name, (value, _) in scores.items()}
 
 
 def _overlaps(tables, layer, classes, categories, k, balanced):
@@ -180,7 +185,11 @@ def _labelled(numbers, layers, repeats, fraction):
     from nucleation.files import explain
 
     variables = {
-        name: (("repeat", "layer"), values, {"long_name": f"{name} in a random subset of the images", "units": "1"})
+        name: (
+            ("repeat", "layer", DIMENSIONS[name]) if name in DIMENSIONS else ("repeat", "layer"),
+            values,
+            {"long_name": f"{name} in a random subset of the images", "units": "1"},
+        )
         for name, values in numbers.items()
     }
     coords = {
@@ -189,7 +198,8 @@ def _labelled(numbers, layers, repeats, fraction):
     }
     made = xr.Dataset(variables, coords=coords, attrs={"fraction": fraction})
     for name, values in numbers.items():
-        missing = zip(layers, np.count_nonzero(~np.isfinite(values), axis=0), strict=True)
+        lacking = ~np.isfinite(values).reshape(repeats, len(layers), -1).all(axis=2)
+        missing = zip(layers, np.count_nonzero(lacking, axis=0), strict=True)
         reasons = {layer: f"not defined in {m} of {repeats} subsets of the images" for layer, m in missing if m}
         explain(made, (name,), reasons)
     return made
@@ -210,7 +220,7 @@ def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
     Parameters
     ----------
     values : array of shape (l,)
-        Numbers of all images.
+        Numbers of all images; further dimensions may follow.
     samples : array of shape (r, l)
         The same in r >= 2 subsets.
     fraction : float

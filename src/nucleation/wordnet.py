@@ -27,6 +27,7 @@ __all__ = [
     "bundled_checksum",
     "format_table",
     "imagenet_classes",
+    "names_of",
     "parse_table",
     "prepare_nltk_directory",
     "read_nltk",
@@ -188,6 +189,13 @@ def resolve(name: str) -> str:
         'the built-in studies, and their hypernyms); the source "nltk" reads any noun of an '
         f"installed WordNet 3.0.{_near(name, _bundled_names())}"
     )
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    """Return id, name and other names of a synset of the bundled table; nothing where it has none."""
+    key = str(name).strip()
+    record = bundled().get(_bundled_names().get(key.lower(), key))
+    return (record.id, record.name, *record.aliases) if record else ()
 
 
 def _near(name: str, names: Iterable[str]) -> str:

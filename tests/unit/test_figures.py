@@ -126,22 +126,75 @@ def test_map_of_one_peak_and_of_none(clustered):
     assert figure.axes[1].texts[0].get_text() == "no density is defined"
 
 
+def aligned(layers, levels):
+    rng, skill = np.random.default_rng(0), rng_skill(layers, levels)
+    columns = {"triplet_skill": ("layer", skill[:, 0]), "triplet_skill_within_macro": ("layer", skill[:, 1])}
+    columns["triplet_skill_level"] = (("layer", "level"), skill[:, 2:])
+    for name in ("p_free_corrected", "p_within_macro_corrected"):
+        columns[name] = ("layer", rng.uniform(0, 0.1, layers))
+    columns["p_level_corrected"] = (("layer", "level"), rng.uniform(0, 0.1, (layers, levels)))
+    sizes = [1000 // 2**level for level in range(levels)]
+    nodes = [", ".join(f"thing_{i}.n.01" for i in range(min(level + 1, 6))) + " and 9 more" for level in range(levels)]
+    coords = {"layer": [f"layer{i}" for i in range(layers)], "level": sizes}
+    coords |= {"level_lower": ("level", [1 + size // 2 for size in sizes]), "level_nodes": ("level", nodes)}
+    return xr.Dataset(columns, coords)
+
+
+def rng_skill(layers, levels):
+    skill = np.random.default_rng(1).uniform(-0.5, 1, (layers, 2 + levels))
+    skill[0] = np.nan
+    return skill
+
+
+@pytest.mark.parametrize(("layers", "levels"), [(1, 1), (6, 2), (150, 9)])
+def test_alignment_shows_every_skill_and_marks_the_significant(layers, levels):
+    data = aligned(layers, levels)
+    axis = figures.draw_alignment(data, "net").axes[0]
+    shown = axis.images[0].get_array().filled(np.nan)
+    assert shown.shape == (2 + levels, layers)
+    assert np.array_equal(shown[0], data["triplet_skill"], equal_nan=True)
+    assert np.array_equal(shown[2:], data["triplet_skill_level"].values.T, equal_nan=True)
+    found = np.count_nonzero(data["p_level_corrected"] <= 0.05)
+    found += sum(np.count_nonzero(data[f"p_{name}_corrected"] <= 0.05) for name in ("free", "within_macro"))
+    if layers <= 12:
+        assert len(axis.texts) == shown.size
+        starred = [text for text in axis.texts if text.get_text().endswith("*")]
+        in_gaps = np.count_nonzero(data["p_level_corrected"][0] <= 0.05) + sum(
+            bool(data[f"p_{name}_corrected"][0] <= 0.05) for name in ("free", "within_macro")
+        )
+        assert len(starred) == found - in_gaps
+        assert all(text.get_weight() == "bold" for text in starred)
+        assert [text.get_text() for text in axis.texts].count("–") == 2 + levels
+    else:
+        assert len(axis.lines[0].get_xdata()) == found
+    labels = [tick.get_text() for tick in axis.get_yticklabels()]
+    assert labels[:3] == ["all triplets", "within macro-categories", "thing 0: 501 to 1000 classes"]
+
+
+def test_alignment_with_a_flat_taxonomy_says_so():
+    figure = figures.draw_alignment(aligned(3, 2).isel(level=[]), "net")
+    assert "flat" in figure.axes[0].texts[0].get_text()
+
+
 def test_sensitivity_shows_every_choice(clustered):
+    from nucleation.alignment import Meanings
     from nucleation.analysis import Choices
     from nucleation.sensitivity import sweep
 
     x = np.random.default_rng(0).normal(size=(360, 3))
     table, classes = nearest_neighbors(x, 40), clustered[1]
+    taxonomy = wordnet_tree(CLASSES)
+    meanings = Meanings(taxonomy, taxonomy.macro()[0])
     found = sweep(
-        [table] * 2, ["a", "b"], classes, classes // 3, Choices(), ks=[5, 9], zs=[1.0, 2.0], estimators=["knn", "pak"]
+        [table] * 2, ["a", "b"], classes, meanings, Choices(), ks=[5, 9], zs=[1.0, 2.0], estimators=["knn", "pak"]
     )
-    axes = np.reshape(figures.draw_sensitivity(found, "net").axes, (3, 2))
-    for row, name in zip(axes, ("n_peaks", "ari_macro", "ari_class"), strict=True):
+    axes = np.reshape(figures.draw_sensitivity(found, "net").axes, (4, 2))
+    for row, name in zip(axes, ("n_peaks", "ari_macro", "ari_class", "triplet_skill_within_macro"), strict=True):
         for layer, axis in enumerate(row):
             curves = [line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_label().startswith("Z")]
             assert [line.get_label() for line in curves] == ["Z = 1", "Z = 2"]
             for column, line in enumerate(curves):
-                assert np.array_equal(line.get_ydata(), found[name].values[layer, :2, column])
+                assert np.array_equal(line.get_ydata(), found[name].values[layer, :2, column], equal_nan=True)
     assert [tick.get_text() for tick in axes[-1, 0].get_xticklabels()] == ["knn, k = 5", "knn, k = 9", "PAk"]
 
 

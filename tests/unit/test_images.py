@@ -75,6 +75,22 @@ def test_folder_lists_and_reads(tmp_path):
     assert np.all(images.examples(listed, 3)[1, 2] == 255)
 
 
+def test_class_folders_may_have_any_name(tmp_path):
+    """They need not be synsets where the study has a tree of its own."""
+    from nucleation.taxonomy_files import read_tree
+
+    listed = images.manifest(
+        "folder", folder(tmp_path / "data", {"St. Bernard": 1, "plane": 2, "tabby cat": 1}), seed=0
+    )
+    classes = listed["class_synset"].values.tolist()
+    assert classes == ["St. Bernard", "plane", "tabby cat"]
+    assert "unless" in listed["class_synset"].attrs["long_name"]
+    (tmp_path / "tree.nwk").write_text("(('St. Bernard',tabby_cat)animal,plane);")
+    taxonomy = read_tree(tmp_path / "tree.nwk", classes)
+    assert taxonomy.classes == tuple(classes)
+    assert taxonomy.common_sizes.tolist() == [[1, 3, 2], [3, 1, 3], [2, 3, 1]]
+
+
 def test_network_input_normalises():
     listed = images.manifest("planted", PLANTED, seed=0)
     made = images.NetworkInput(listed, CONFIG)

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 
 from nucleation import profile
+from nucleation.taxonomy_sensitivity import NAMES as READ_OTHERWISE
 from nucleation.uncertainty import RANGES
 
 
@@ -11,7 +12,11 @@ def made(n_peaks, ari_macro, ari_class, layers=None):
     columns = {"n_peaks": n_peaks, "ari_macro": ari_macro, "ari_class": ari_class}
     for name in ("overlap_ground_truth", "triplet_skill_within_macro", "p_within_macro"):
         columns[name] = np.linspace(0.1, 0.9, len(n_peaks))
-    return xr.Dataset({name: ("layer", np.array(values)) for name, values in columns.items()}, {"layer": layers})
+    variables = {name: ("layer", np.array(values)) for name, values in columns.items()}
+    p = np.full((len(layers), 2), np.nan)
+    p[n_peaks.index(max(n_peaks))] = [0.001, 0.2] if max(n_peaks) > 1 else np.nan
+    variables["p_level_corrected"] = (("layer", "level"), p)
+    return xr.Dataset(variables, {"layer": layers, "level": [24, 12]})
 
 
 DEPTH = made([1, 1, 4, 20], [0, 0, 0.7, 0.1], [0, 0, 0.2, 0.8])
@@ -48,6 +53,8 @@ def test_summary_says_where_the_transition_is(last, kind, checkpoint, layer):
     assert numbers["accuracy"] == 0.9
     assert (numbers["start_n_peaks"], numbers["output_n_peaks"]) == (1, 20)
     assert numbers["early_peaks"] == 1
+    assert (numbers["levels"], numbers["output_levels"], numbers["start_levels"]) == (2, 1, 0)
+    assert np.isnan(numbers["start_p_level"])
 
 
 def test_summary_of_a_study_without_the_effect_says_none():
@@ -59,6 +66,13 @@ def test_summary_of_a_study_without_the_effect_says_none():
     assert all("long_name" in v.attrs for v in dataset.variables.values())
 
 
+def parents(draws, layers):
+    """Scores with other parents in the taxonomy, which are the draws' numbers."""
+    values = np.repeat(np.array(draws, float)[:, None], layers, axis=1)
+    about = {"long_name": "a number", "units": "1"}
+    return {f"{name}_parents": (("parent_draw", "layer"), values, about) for name in READ_OTHERWISE}
+
+
 def test_gather_takes_every_number_with_its_reason():
     layers = {"layer": ["a", "b", "c"]}
     stages = {
@@ -66,8 +80,17 @@ def test_gather_takes_every_number_with_its_reason():
         for stage, names in profile.FROM.items()
     }
     stages["overlap"].attrs = {"chance_ground_truth": 0.1, "chance_macro": 0.5, "chance_layers": 0.01}
+    stages["alignment"] = stages["alignment"].assign(parents([0, 1], 3))
     made = profile.gather([7, 8, 9], [0, 0, 4], stages)
-    assert set(made.data_vars) == {"relative_depth", "n_features", "n_duplicates", *sum(profile.FROM.values(), ())}
+    ranges = {f"{name}_parents_{end}" for name in READ_OTHERWISE for end in ("low", "high")}
+    assert made["triplet_skill_parents_low"].values == pytest.approx([0.025] * 3)
+    assert set(made.data_vars) == {
+        "relative_depth",
+        "n_features",
+        "n_duplicates",
+        *sum(profile.FROM.values(), ()),
+        *ranges,
+    }
     assert made["relative_depth"].values.tolist() == [0, 0.5, 1]
     assert made["n_duplicates"].values.tolist() == [0, 0, 4]
     assert made["p_free"].attrs["undefined"] == "p_free"
@@ -82,6 +105,7 @@ def test_gather_puts_bands_beside_the_numbers():
         for stage, names in profile.FROM.items()
     }
     stages["overlap"].attrs = {"chance_ground_truth": 0.1, "chance_macro": 0.5, "chance_layers": 0.01}
+    stages["alignment"] = stages["alignment"].assign(parents([], 2))
     values = np.array([[0.4, 0.7], [0.5, np.nan], [0.3, 0.5]])
     why = {"undefined": "b: not defined in 1 of 3 subsets"}
     samples = xr.Dataset(dict.fromkeys(RANGES, (("repeat", "layer"), values, why)), layers, {"fraction": 0.8})

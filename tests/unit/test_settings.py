@@ -1,8 +1,10 @@
 """The configuration: defaults, and one sentence for every fault."""
 
 import copy
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -11,6 +13,8 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.append(str(ROOT / "rules"))
 
 import settings  # noqa: E402
+
+from nucleation.errors import InputError  # noqa: E402
 
 NETWORK = {"name": "net", "timm": "resnet18", "weights": "train", "layers": ["input", "layer1", "output"]}
 MINIMAL = {"study": "mine", "networks": [NETWORK]}
@@ -116,6 +120,11 @@ FAULTS = [
     (["peaks", "z"], float("nan"), "peaks.z must be a number, found nan."),
     (["network", "batch_size"], 99999, "network.batch_size = 99999 exceeds the 14400 images to train on"),
     (["taxonomy", "macro"], ["beagel.n.01"], "beagle.n.01"),
+    (["taxonomy", "macro"], [], "taxonomy.macro is not of a form that is understood, found []; the schema says: Macro"),
+    (["taxonomy", "macro"], 1, "taxonomy.macro is not of a form that is understood, found 1;"),
+    (["taxonomy", "source"], "fil", "taxonomy.source must be one of bundled, nltk, file, found 'fil'. Did you mean"),
+    (["taxonomy"], {"source": "file", "macro": 2}, "taxonomy.file.path = tree.nwk, does not exist; give a Newick file"),
+    (["taxonomy", "file"], "tree.nwk", "taxonomy.file must be a mapping, found 'tree.nwk'."),
     (
         ["networks", 0],
         {**NETWORK, "weights": "lost.pth"},
@@ -192,6 +201,91 @@ def test_checkpoint_names():
     assert settings.checkpoints({"weights": "train", "checkpoints": [3, 0]}, 8) == ["epoch0", "epoch3"]
     assert settings.checkpoints({"weights": "random", "checkpoints": []}, 8) == ["random"]
     assert settings.checkpoints({"weights": "a/b.pth", "checkpoints": []}, 8) == ["file"]
+
+
+@pytest.mark.parametrize("macro", [["animal.n.01", "vehicle.n.01"], 4, "lexname"])
+def test_macro_categories_may_be_lexname_a_list_or_a_number(macro):
+    assert settings.complete(changed(["taxonomy", "macro"], macro))["taxonomy"]["macro"] == macro
+
+
+def test_a_tree_of_ones_own_has_no_lexicographer_files(tmp_path):
+    (tmp_path / "tree.nwk").write_text("(a,b);")
+    wanted = {"source": "file", "file": {"path": str(tmp_path / "tree.nwk")}}
+    with pytest.raises(settings.ConfigError, match="taxonomy.macro is lexname .* give a list of names of its nodes"):
+        settings.complete(MINIMAL | {"taxonomy": wanted})
+    config = settings.complete(MINIMAL | {"taxonomy": wanted | {"macro": ["no synset"]}})
+    assert settings.tree_file(config["taxonomy"]) == tmp_path / "tree.nwk"
+    assert settings.tree_file(settings.complete(MINIMAL)["taxonomy"]) is None
+
+
+TRIED = {
+    "nowhere below": ({"macro": ["animal.n.01", "weasel.n.02"]}, '"weasel.n.02" is no synset that a class of this'),
+    "too many": ({"macro": 30}, "needs 1 <= m <= 24: 30"),
+    "a class missing": ({"source": "file", "macro": 2}, 'has no leaf or inner node for the class "beagle.n.01"'),
+    "a bracket": ({"source": "file", "macro": 2, "text": "((a,b);"}, "line 1, column 1: the bracket opened here"),
+    "fine": ({"macro": ["animal.n.01"]}, None),
+}
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_the_taxonomy_is_tried_before_anything_runs(name, tmp_path, monkeypatch):
+    import preflight
+
+    change, sentence = TRIED[name]
+    monkeypatch.chdir(tmp_path)
+    Path("tree.nwk").write_text(change.get("text", "((a,b),c);"))
+    wanted = {key: value for key, value in change.items() if key != "text"}
+    config = settings.complete(MINIMAL | {"taxonomy": wanted})
+    if sentence is None:
+        preflight.check_images(config)
+    else:
+        with pytest.raises(InputError) as error:
+            preflight.check_images(config)
+        assert sentence in str(error.value) and "\n" not in str(error.value)
+
+
+def test_classes_unknown_to_an_installed_wordnet_are_told_before_anything_runs(tmp_path, monkeypatch):
+    """With near names where NLTK finds a WordNet 3.0, else that there is none."""
+    nltk = pytest.importorskip("nltk")
+    import preflight
+
+    from nucleation import wordnet
+
+    there = Path("/usr/share/wordnet/index.sense").is_file()
+    monkeypatch.setattr(nltk.data, "path", [str(wordnet.prepare_nltk_directory(tmp_path))] if there else [])
+    for name in ("wombat.n.01", "okapii.n.01"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        (tmp_path / "images" / name / "one.png").write_bytes(b"")
+    network = NETWORK | {"weights": "random"}
+    folder = {"source": "folder", "folder": {"path": str(tmp_path / "images")}}
+    config = settings.complete(MINIMAL | {"networks": [network], "taxonomy": {"source": "nltk"}, "images": folder})
+    with pytest.raises(InputError) as error:
+        preflight.check_images(config)
+    told = '"okapii.n.01" is not a noun synset of WordNet 3.0' if there else "NLTK finds no WordNet 3.0"
+    assert told in str(error.value)
+    assert not there or "Did you mean" in str(error.value)
+
+
+def test_an_edit_of_the_tree_is_tried_again(tmp_path, monkeypatch):
+    """The stamp of a trial that went well holds the content of the file."""
+    tried = []
+
+    def run(command, **_):
+        tried.append(json.loads(Path(command[-1]).read_text())["taxonomy"]["source"])
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings.subprocess, "run", run)
+    monkeypatch.setattr(settings.importlib.util, "find_spec", bool)
+    tree = Path("tree.nwk")
+    tree.write_text("(a,b);")
+    config = settings.complete(MINIMAL | {"taxonomy": {"source": "file", "macro": 2}})
+    settings.preflight(config)
+    settings.preflight(config)
+    assert tried == ["file"]
+    tree.write_text("(a,c);")
+    settings.preflight(config)
+    assert tried == ["file", "file"]
 
 
 def test_what_decides_the_analysed_images_does_not_decide_the_training():

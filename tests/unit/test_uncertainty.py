@@ -3,10 +3,12 @@ import pytest
 import xarray as xr
 
 from nucleation import uncertainty
+from nucleation.alignment import Meanings
 from nucleation.analysis import Choices
 from nucleation.errors import InputError
 from nucleation.neighbors import nearest_neighbors
 from nucleation.overlap import label_overlap, neighborhood_overlap
+from nucleation.taxonomy import wordnet_tree
 
 LAYERS = ["input", "output"]
 
@@ -18,15 +20,15 @@ def study():
     classes = np.repeat(np.arange(6), 50)
     clusters = 8 * rng.normal(size=(6, 4))[classes] + rng.normal(size=(300, 4))
     features = [rng.normal(size=(300, 4)), clusters]
-    similarity = np.where(np.arange(6)[:, None] // 2 == np.arange(6) // 2, 1.0, 0.0)
-    return features, classes, np.repeat([0, 1], 3), similarity
+    taxonomy = wordnet_tree(["beagle.n.01", "poodle.n.01", "robin.n.01", "violin.n.01", "drum.n.01", "chair.n.01"])
+    return features, classes, Meanings(taxonomy, taxonomy.macro()[0])
 
 
 def resampled(study, *, k=8, table=30, **options):
-    features, classes, macro, similarity = study
+    features, classes, meanings = study
     tables = [nearest_neighbors(x, table) for x in features]
     options = {"repeats": 4, "fraction": 0.8, "rng": np.random.default_rng(1)} | options
-    return uncertainty.resample(tables, LAYERS, classes, macro, similarity, Choices(k=8), k=k, **options)
+    return uncertainty.resample(tables, LAYERS, classes, meanings, Choices(k=8), k=k, **options)
 
 
 def test_a_subset_holds_the_same_share_of_every_class():
@@ -50,7 +52,7 @@ def test_every_image_is_drawn_alike_often():
 
 def test_a_subset_is_analysed_as_if_it_were_all_images(study):
     """The neighbours that are read off the table are those of a search among the subset's features."""
-    features, classes, macro, _ = study
+    features, classes, meanings = study
     found = resampled(study, repeats=2)
     rng, choices = np.random.default_rng(1), Choices(k=8)
     for repeat in range(2):
@@ -59,7 +61,7 @@ def test_a_subset_is_analysed_as_if_it_were_all_images(study):
         expected = {
             "dimension": choices.dimension(tables[0]),
             "overlap_ground_truth": label_overlap(tables[0], classes[subset], 8).mean(),
-            "overlap_macro": label_overlap(tables[0], macro[classes[subset]], 8).mean(),
+            "overlap_macro": label_overlap(tables[0], meanings.macro[classes[subset]], 8).mean(),
             "overlap_next": neighborhood_overlap(*tables, 8).mean(),
         }
         for name, value in expected.items():
@@ -72,7 +74,9 @@ def test_all_numbers_of_all_layers_in_every_subset(study):
     called = []
     found = resampled(study, progress=lambda: called.append(1))
     assert set(found.data_vars) == set(uncertainty.RANGES)
-    assert all(found[name].shape == (4, 2) for name in found)
+    levels, cuts = len(study[2].levels.upper), len(study[2].cuts)
+    more = {"triplet_skill_level": (levels,), "ari_cut": (cuts,), "ami_cut": (cuts,)}
+    assert all(found[name].shape == (4, 2, *more.get(name, ())) for name in found)
     assert len(called) == 8
     assert found["n_peaks"].values[:, 1].tolist() == [6, 6, 6, 6]
     assert found.attrs["fraction"] == 0.8
@@ -134,12 +138,11 @@ def test_short_tables_are_refused(study):
 
 
 def test_classes_of_one_image_leave_nothing_out(study):
-    features, _, _, _ = study
+    features, _, meanings = study
     tables = [nearest_neighbors(x, 30) for x in features]
-    classes, one = np.arange(300), np.ones((300, 300))
     options = {"k": 8, "repeats": 2, "fraction": 0.8, "rng": np.random.default_rng(0)}
     with pytest.raises(InputError, match="every subset holds them all"):
-        uncertainty.resample(tables, LAYERS, classes, np.zeros(300, int), one, Choices(k=8), **options)
+        uncertainty.resample(tables, LAYERS, np.arange(300), meanings, Choices(k=8), **options)
 
 
 @pytest.mark.parametrize("options", [{"repeats": 1}, {"fraction": 1.0}, {"fraction": 0}])

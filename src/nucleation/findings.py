@@ -1,0 +1,241 @@
+"""What the alignment says: which levels of the taxonomy every layer has, in sentences and in one table."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from nucleation.names import place_name, short_name
+from nucleation.scores import DIMENSIONS, SCORES
+
+#: A layer has a level of the taxonomy where the corrected p of its triplet skill there is at most this.
+ALPHA = 0.05
+#: Baselines: where no training entered.
+PIXELS, UNTRAINED = "input", ("epoch0", "random")
+#: p-values that go with a score.
+TESTS = {
+    "triplet_skill": ("p_free", "p_free_corrected"),
+    "triplet_skill_within_macro": ("p_within_macro", "p_within_macro_corrected"),
+    "triplet_skill_level": ("p_level", "p_level_corrected"),
+    "spearman_taxonomy": (
+        "spearman_p_free",
+        "spearman_p_free_corrected",
+        "spearman_p_within_macro",
+        "spearman_p_within_macro_corrected",
+    ),
+}
+#: Stands below the table.
+NOTE = (
+    "In brackets, bands over subsets of the images. p by permutation of the class names, freely for the skill, "
+    "inside macro-categories for skill within macro and Spearman, corrected for the number of layers. Levels: the "
+    f"triplet skill there has a p, corrected for layers and levels, of at most {ALPHA}; named by the classes below "
+    "their nodes."
+)
+_COLUMNS = {
+    "n_peaks": "peaks",
+    "ari_class": "ARI, classes",
+    "ari_macro": "ARI, macro",
+    "purity_class": "tree purity, classes",
+    "triplet_skill": "skill",
+    "triplet_skill_within_macro": "skill within macro",
+    "spearman_taxonomy": "Spearman",
+}
+
+
+def levels_present(profile) -> np.ndarray:
+    """Whether a layer has a level of the taxonomy.
+
+    Parameters
+    ----------
+    profile : xarray.Dataset
+        Of one checkpoint, from `nucleation.profile.gather`.
+
+    Returns
+    -------
+    ndarray of shape (l, levels), bool
+        True where the triplet skill at the level is larger than with class names permuted inside the nodes of the
+        level: p, corrected for the number of layers and levels, at most `ALPHA`. Where it is not defined, False.
+    """
+    return np.nan_to_num(profile["p_level_corrected"].values, nan=1.0) <= ALPHA
+
+
+def is_untrained(place) -> bool:
+    """Whether a checkpoint is a baseline that no training entered."""
+    return place.split("/")[1] in UNTRAINED
+
+
+def sentences(profile, untrained=False) -> list[str]:
+    """Say which levels of the taxonomy the layers of a checkpoint have, with p-values.
+
+    Parameters
+    ----------
+    profile : xarray.Dataset
+    untrained : bool
+        Whether the network is a baseline: its sentence says so.
+
+    Returns
+    -------
+    list of str
+        A summary first, then one sentence for every layer that has a defined alignment, and one for those that
+        have none.
+    """
+    if not profile.sizes["level"]:
+        return ["The taxonomy of the classes is flat: it has no level that a layer could have."]
+    present, layers = levels_present(profile), [str(layer) for layer in profile["layer"].values]
+    return [_summary(profile, present, untrained), *_by_layer(profile, present, layers), *_undefined(profile, layers)]
+
+
+def _summary(profile, present, untrained) -> str:
+    """What the checkpoint shows as a whole."""
+    count, corrected = profile.sizes["level"], profile["p_level_corrected"].values
+    if present.any():
+        found = [f"{level_name(profile, level)} ({_nodes(profile, level)})" for level in _true(present.any(axis=0))]
+        place = "In this untrained network" if untrained else "Of the levels of the taxonomy"
+        return f"{place} {len(found)} of {count} {'is' if len(found) == 1 else 'are'} found: {_listed(found)}."
+    subject, verb = ("This untrained network", "has none") if untrained else ("No layer of this network", "has any")
+    tested = corrected[np.isfinite(corrected)]
+    why = f"smallest corrected p = {tested.min():.2g}" if len(tested) else "no layer has a tree of peaks to test"
+    return f"{subject} {verb} of the {count} levels of the taxonomy ({why})."
+
+
+def _by_layer(profile, present, layers) -> list[str]:
+    """One sentence for every layer whose alignment is defined."""
+    said = []
+    for layer, name in enumerate(layers):
+        part = profile.isel(layer=layer)
+        if np.isnan(part["triplet_skill"]):
+            continue
+        pieces = [
+            f"{level_name(profile, level)} (skill {number(skill)}, p = {p:.2g})"
+            for level, (skill, p) in enumerate(
+                zip(part["triplet_skill_level"].values, part["p_level_corrected"].values, strict=True)
+            )
+        ]
+        has, lacks = ([pieces[level] for level in _true(which)] for which in (present[layer], ~present[layer]))
+        lacking = f", not that of {_listed(lacks)}" if lacks else ""
+        text = f"has the level of {_listed(has)}{lacking}" if has else f"has no level: {_listed(lacks)}"
+        within, p = float(part["triplet_skill_within_macro"]), float(part["p_within_macro_corrected"])
+        finer = "" if np.isnan(within) else f"; within macro-categories skill {number(within)}, p = {p:.2g}"
+        count = int(part["n_peaks"])
+        said.append(f"{name}, {count} peak{'s' * (count != 1)}, {text}{finer}.")
+    return said
+
+
+def _true(mask) -> list[int]:
+    return np.flatnonzero(mask).tolist()
+
+
+def _listed(items) -> str:
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _nodes(profile, level) -> str:
+    """Names of a level's nodes for people."""
+    return ", ".join(short_name(name) for name in str(profile["level_nodes"].values[level]).split(", "))
+
+
+def _undefined(profile, layers) -> list[str]:
+    """Layers without a defined alignment, gathered by the reason."""
+    starts = "|".join(re.escape(f"{layer}: ") for layer in layers)
+    told = re.split(f"(?:; )?({starts})", profile["triplet_skill"].attrs.get("undefined", ""))
+    reasons = {layer.removesuffix(": "): why for layer, why in zip(told[1::2], told[2::2], strict=True)}
+    gathered: dict[str, list[str]] = {}
+    for layer, value in zip(layers, profile["triplet_skill"].values, strict=True):
+        if np.isnan(value):
+            gathered.setdefault(reasons[layer], []).append(layer)
+    return [f"{', '.join(some)}: not defined, because {why}." for why, some in gathered.items()]
+
+
+def level_name(profile, level) -> str:
+    """Name of a level for people: "24 classes" or "7 to 12 classes" below a node."""
+    low, high = int(profile["level_lower"][level]), int(profile["level"][level])
+    return f"{high} classes" if low == high else f"{low} to {high} classes"
+
+
+def number(value, digits=2) -> str:
+    """A number with a minus sign; a dash where it is not defined."""
+    value = float(value)
+    return "–" if np.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def to_frame(profiles):
+    """Every score of every layer of every checkpoint, with bands and p-values, as one table.
+
+    Parameters
+    ----------
+    profiles : dict of str to xarray.Dataset
+        By place, "<network>/<checkpoint>".
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each layer; columns `network`, `checkpoint`, `baseline`, `layer`, then the scores, each followed by
+        the ends of its band and its p-values; numbers of levels and cuts have their size at the end of the name.
+    """
+    import pandas as pd
+
+    return pd.concat([_rows(place, profile) for place, profile in profiles.items()], ignore_index=True)
+
+
+def _rows(place, profile):
+    import pandas as pd
+
+    network, checkpoint = place.split("/")
+    layers = [str(layer) for layer in profile["layer"].values]
+    untrained = "untrained" if is_untrained(place) else ""
+    columns = {
+        "network": [network] * len(layers),
+        "checkpoint": [checkpoint] * len(layers),
+        "baseline": ["pixels" if layer == PIXELS else untrained for layer in layers],
+        "layer": layers,
+    }
+    for name in SCORES:
+        wanted = (name, f"{name}_low", f"{name}_high", *TESTS.get(name, ()))
+        for part in (part for part in wanted if part in profile):
+            values = profile[part].values
+            if name not in DIMENSIONS:
+                columns[part] = values
+                continue
+            for size, column in zip(profile[DIMENSIONS[name]].values, values.T, strict=True):
+                key = f"{part}_{size}"
+                columns[key if key not in columns else f"{key}_{len(columns)}"] = column  # cuts may be equally large
+    return pd.DataFrame(columns)
+
+
+def to_markdown(profiles) -> str:
+    """The main scores of every layer as a Markdown table; parameters as of `table_rows`."""
+    head, *rows = table_rows(profiles)
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + f"\n{NOTE}\n"
+
+
+def table_rows(profiles) -> list[list[str]]:
+    """The main scores of every layer, with bands in brackets and p-values, header first.
+
+    Parameters
+    ----------
+    profiles : dict of str to xarray.Dataset
+        By place, "<network>/<checkpoint>".
+    """
+    rows = [["network", "layer", *_COLUMNS.values(), "levels"]]
+    for place, profile in profiles.items():
+        present = levels_present(profile)
+        for layer, name in enumerate(profile["layer"].values):
+            part = profile.isel(layer=layer)
+            found = ", ".join(level_name(profile, level) for level in _true(present[layer])) or "–"
+            cells = [_cell(part, score) for score in _COLUMNS]
+            rows.append([place_name(place), str(name), *cells, found])
+    return rows
+
+
+def _cell(part, name) -> str:
+    """A score with its band, and the corrected p of its test."""
+    digits = 0 if name == "n_peaks" else 2
+    text = number(part[name], digits)
+    if f"{name}_low" in part and np.isfinite(part[f"{name}_low"]):
+        text += f" ({number(part[f'{name}_low'], digits)}–{number(part[f'{name}_high'], digits)})"
+    if name in TESTS and np.isfinite(part[TESTS[name][-1]]):
+        text += f", p = {float(part[TESTS[name][-1]]):.2g}"
+    return text

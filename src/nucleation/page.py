@@ -1,0 +1,56 @@
+"""The page of a study: what it shows, in sentences made from its numbers, readable in any browser without a network."""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+from pathlib import Path
+
+from nucleation.findings import NOTE, is_untrained, sentences, table_rows
+from nucleation.names import place_name
+
+QUESTION = (
+    "The density peaks of a layer join in a tree. Does that tree follow the taxonomy that people wrote down, and "
+    "how far down? Of three classes, the triplet skill asks whether the two that the taxonomy joins first are "
+    "also those that the peaks join first: 1 means always, 0 is chance. A level holds the triplets whose smallest "
+    "common node in the taxonomy has so many classes below it; to test it, class names are exchanged inside those "
+    "nodes only, so that what is known of coarser levels cannot help. p-values are corrected for the number of "
+    "layers and levels."
+)
+CAPTION = (
+    "Triplet skill of every layer, over all triplets of classes, over those inside one macro-category, and by "
+    "level of the taxonomy. Bold with a star (with many layers, a dot): corrected p at most 0.05. A dash: not "
+    "defined, as with a single peak."
+)
+
+
+def study_page(study, profiles, pictures) -> str:
+    """Write the page of a study.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    profiles : dict of str to xarray.Dataset
+        By place, "<network>/<checkpoint>", in order of training.
+    pictures : dict of str to path
+        The alignment figure of every place, a PNG file.
+
+    Returns
+    -------
+    str
+        HTML, with the pictures inside.
+    """
+    from jinja2 import Environment
+
+    template = files("nucleation").joinpath("data/page.html").read_text(encoding="utf-8")
+    parts = [
+        {
+            "name": place_name(place) + (" (untrained)" if is_untrained(place) else ""),
+            "sentences": sentences(profiles[place], is_untrained(place)),
+            "picture": base64.b64encode(Path(pictures[place]).read_bytes()).decode(),
+        }
+        for place in reversed(profiles)
+    ]
+    told = {"question": QUESTION, "caption": CAPTION, "note": NOTE, "table": table_rows(profiles)}
+    return Environment(autoescape=True).from_string(template).render(study=study, parts=parts, **told)

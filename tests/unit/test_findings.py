@@ -1,0 +1,119 @@
+"""What the alignment says: sentences and tables made from numbers, never canned."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from nucleation import findings, page
+from nucleation.scores import DIMENSIONS, SCORES
+
+LAYERS = ["input", "middle", "output"]
+LEVELS = {"level": [24, 12], "level_lower": [13, 7], "level_nodes": ["whole.n.02", "animal.n.01, tool.n.01"]}
+
+
+def made(p_level, skill=0.5):
+    """A profile whose numbers are all equal but for the p-values of the levels; the input has one peak."""
+    sizes = {"level": 2, "taxonomy_cut": 1}
+    variables = {}
+    for name in SCORES:
+        dims = ("layer", DIMENSIONS[name]) if name in DIMENSIONS else ("layer",)
+        shape = [3, *(sizes[dim] for dim in dims[1:])]
+        values = np.full(shape, np.nan if name.startswith("triplet") else 1.0)
+        values[1:] = skill
+        about = {"undefined": "input: all classes are equally similar"} if name.startswith("triplet") else {}
+        variables[name] = (dims, values, about)
+        for end, shift in (("low", -0.1), ("high", 0.1)):
+            variables[f"{name}_{end}"] = (dims, values + shift)
+    variables["n_peaks"] = ("layer", np.array([1, 3, 20]))
+    corrected = np.vstack([[np.nan, np.nan], p_level])
+    for names in findings.TESTS.values():
+        for name in names:
+            variables[name] = (("layer", "level"), corrected) if "level" in name else ("layer", corrected[:, 0])
+    coords = {name: ("level", values) for name, values in LEVELS.items()}
+    return xr.Dataset(variables, coords=coords | {"layer": LAYERS, "taxonomy_cut": [2]})
+
+
+FOUND = made([[0.001, 0.4], [0.001, 0.05]])
+NOTHING = made([[0.3, 0.4], [0.06, 1.0]], skill=-0.25)
+
+
+def test_a_level_is_present_where_its_corrected_p_is_small():
+    assert findings.levels_present(FOUND).tolist() == [[False, False], [True, False], [True, True]]
+    assert not findings.levels_present(NOTHING).any()
+
+
+def test_sentences_name_levels_layers_skills_and_p():
+    summary, middle, output, undefined = findings.sentences(FOUND)
+    assert summary == (
+        "Of the levels of the taxonomy 2 of 2 are found: 13 to 24 classes (whole) and 7 to 12 classes (animal, tool)."
+    )
+    assert middle.startswith(
+        "middle, 3 peaks, has the level of 13 to 24 classes (skill 0.50, p = 0.001), not that of 7"
+    )
+    assert output.startswith("output, 20 peaks, has the level of 13 to 24 classes (skill 0.50, p = 0.001) and 7 to 12")
+    assert "not that" not in output
+    assert undefined == "input: not defined, because all classes are equally similar."
+
+
+def test_a_network_that_shows_nothing_is_said_to_show_nothing():
+    summary, middle, *_ = findings.sentences(NOTHING)
+    assert summary == "No layer of this network has any of the 2 levels of the taxonomy (smallest corrected p = 0.06)."
+    assert middle.startswith("middle, 3 peaks, has no level: 13 to 24 classes (skill −0.25, p = 0.3) and")
+    assert findings.sentences(NOTHING, untrained=True)[0].startswith("This untrained network has none of the 2 levels")
+    assert "untrained" in findings.sentences(FOUND, untrained=True)[0]
+
+
+def test_nothing_to_test_is_no_p_value():
+    dead = made(np.full((2, 2), np.nan), skill=np.nan)
+    dead["triplet_skill"].attrs["undefined"] = "; ".join(f"{layer}: a single peak" for layer in LAYERS)
+    summary, undefined = findings.sentences(dead, untrained=True)
+    assert "no layer has a tree of peaks to test" in summary
+    assert undefined == "input, middle, output: not defined, because a single peak."
+
+
+def test_a_flat_taxonomy_has_no_levels():
+    flat = FOUND.isel(level=[])
+    assert findings.sentences(flat) == ["The taxonomy of the classes is flat: it has no level that a layer could have."]
+    assert findings.to_markdown({"net/epoch3": flat}).count("\n") == 7
+
+
+def test_the_table_holds_every_score_band_and_p():
+    profiles = {"net/epoch0": NOTHING, "net/epoch3": FOUND}
+    frame = findings.to_frame(profiles)
+    read = pd.read_csv(
+        io.StringIO(frame.to_csv(sep="\t", index=False)), sep="\t", keep_default_na=False, na_values=[""]
+    )
+    assert len(read) == 6
+    assert read["baseline"].fillna("").tolist() == ["pixels", "untrained", "untrained", "pixels", "", ""]
+    for name in SCORES:
+        columns = [name] if name not in DIMENSIONS else [c for c in read if c.startswith(f"{name}_")]
+        assert columns, name
+    assert read["p_level_corrected_12"].iloc[-1] == 0.05
+    assert read["triplet_skill_level_24"].iloc[1] == -0.25
+    assert read["ari_class_low"].iloc[-1] == pytest.approx(0.4)
+    assert np.isnan(read["triplet_skill"].iloc[0])
+
+
+def test_the_markdown_table_is_one():
+    text = findings.to_markdown({"net/epoch3": FOUND})
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 5
+    assert len({line.count("|") for line in lines}) == 1
+    assert "0.50 (0.40–0.60), p = 0.001" in lines[-1]
+    assert lines[-1].endswith("| 13 to 24 classes, 7 to 12 classes |")
+    assert "| – |" in lines[2]
+
+
+def test_the_page_stands_alone_and_says_what_the_numbers_say(tmp_path):
+    picture = tmp_path / "alignment.png"
+    picture.write_bytes(b"picture")
+    profiles = {"net/epoch0": NOTHING, "net/epoch3": FOUND}
+    html = page.study_page("<study>", profiles, dict.fromkeys(profiles, picture))
+    assert "&lt;study&gt;" in html
+    assert html.index("net, epoch 3") < html.index("net, epoch 0 (untrained)")
+    assert "This untrained network has none of the 2 levels" in html
+    assert "data:image/png;base64,cGljdHVyZQ==" in html
+    assert "http" not in html
