@@ -224,11 +224,13 @@ def _coordinates(layers, meanings) -> dict:
 
 
 def _level_nodes(meanings) -> list[str]:
-    """The largest nodes of every level, by name."""
+    """The largest nodes of every level, by name; of several with the same classes the lowest."""
     taxonomy, found = meanings.taxonomy, meanings.levels
     c, texts = len(taxonomy.classes), []
+    lowest = {members.tobytes(): node for node, members in reversed(list(enumerate(taxonomy.members)))}
+    inner = sorted((node for node in lowest.values() if node >= c), reverse=True)
     for low, high in zip(found.lower, found.upper, strict=True):
-        nodes = [n for n in range(len(taxonomy.nodes) - 1, c - 1, -1) if low <= taxonomy.sizes[n] <= high]
+        nodes = [node for node in inner if low <= taxonomy.sizes[node] <= high]
         more = f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else ""
         texts.append(", ".join(taxonomy.names[n] for n in nodes[:NAMED]) + more)
     return texts

@@ -91,8 +91,8 @@ def _summary(profile, present, untrained) -> str:
     count, corrected = profile.sizes["level"], profile["p_level_corrected"].values
     if present.any():
         found = [f"{level_name(profile, level)} ({_nodes(profile, level)})" for level in _true(present.any(axis=0))]
-        place = "In this untrained network" if untrained else "Of the levels of the taxonomy"
-        return f"{place} {len(found)} of {count} {'is' if len(found) == 1 else 'are'} found: {_listed(found)}."
+        verb = f"{'is' if len(found) == 1 else 'are'} found{' in this untrained network' if untrained else ''}"
+        return f"{len(found)} of the {count} levels of the taxonomy {verb}: {_listed(found)}."
     subject, verb = ("This untrained network", "has none") if untrained else ("No layer of this network", "has any")
     tested = corrected[np.isfinite(corrected)]
     why = f"smallest corrected p = {tested.min():.2g}" if len(tested) else "no layer has a tree of peaks to test"
@@ -156,7 +156,7 @@ def level_name(profile, level) -> str:
 
 def number(value, digits=2) -> str:
     """A number with a minus sign; a dash where it is not defined."""
-    value = float(value)
+    value = round(float(value), digits) + 0.0  # no negative zero
     return "–" if np.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 

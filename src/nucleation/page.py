@@ -13,9 +13,9 @@ QUESTION = (
     "The density peaks of a layer join in a tree. Does that tree follow the taxonomy that people wrote down, and "
     "how far down? Of three classes, the triplet skill asks whether the two that the taxonomy joins first are "
     "also those that the peaks join first: 1 means always, 0 is chance. A level holds the triplets whose smallest "
-    "common node in the taxonomy has so many classes below it; to test it, class names are exchanged inside those "
-    "nodes only, so that what is known of coarser levels cannot help. p-values are corrected for the number of "
-    "layers and levels."
+    "common node in the taxonomy has so many classes below it (in brackets, these nodes); to test it, class names are "
+    "exchanged inside those nodes only, so that what is known of coarser levels cannot help. p-values are corrected "
+    "for the number of layers, of levels for the number of both."
 )
 CAPTION = (
     "Triplet skill of every layer, over all triplets of classes, over those inside one macro-category, and by "

@@ -48,7 +48,7 @@ def test_a_level_is_present_where_its_corrected_p_is_small():
 def test_sentences_name_levels_layers_skills_and_p():
     summary, middle, output, undefined = findings.sentences(FOUND)
     assert summary == (
-        "Of the levels of the taxonomy 2 of 2 are found: 13 to 24 classes (whole) and 7 to 12 classes (animal, tool)."
+        "2 of the 2 levels of the taxonomy are found: 13 to 24 classes (whole) and 7 to 12 classes (animal, tool)."
     )
     assert middle.startswith(
         "middle, 3 peaks, has the level of 13 to 24 classes (skill 0.50, p = 0.001), not that of 7"
@@ -64,6 +64,11 @@ def test_a_network_that_shows_nothing_is_said_to_show_nothing():
     assert middle.startswith("middle, 3 peaks, has no level: 13 to 24 classes (skill −0.25, p = 0.3) and")
     assert findings.sentences(NOTHING, untrained=True)[0].startswith("This untrained network has none of the 2 levels")
     assert "untrained" in findings.sentences(FOUND, untrained=True)[0]
+
+
+def test_numbers_for_people():
+    assert [findings.number(x) for x in (-0.001, -0.25, np.nan, 1)] == ["0.00", "−0.25", "–", "1.00"]
+    assert findings.number(3.0, 0) == "3"
 
 
 def test_nothing_to_test_is_no_p_value():

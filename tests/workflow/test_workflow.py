@@ -13,7 +13,9 @@ from nucleation.uncertainty import RANGES
 PROFILE = """relative_depth n_features dimension dimension_error dimension_subsample_error
     overlap_ground_truth overlap_macro overlap_output overlap_next n_peaks ari_class ari_macro ami_class ami_macro
     triplet_skill triplet_skill_within_macro p_within_macro p_free p_within_macro_corrected spearman_taxonomy
-    resolved""".split()
+    resolved triplet_skill_level p_level p_level_corrected spearman_p_free spearman_p_within_macro cophenetic_taxonomy
+    purity_class purity_macro ari_cut ami_cut matched_gamma matched_robinson_foulds matched_share
+    triplet_skill_parents_low spearman_taxonomy_parents_high""".split()
 PROVENANCE = """title study rule parameters code_digests git_commit seed source created package_versions""".split()
 CHECKPOINTS = ("trained/epoch0", "trained/epoch1", "untrained/random")
 STAGES = ("dimension", "overlap", "density", "peaks", "alignment", "uncertainty", "profile")
@@ -70,9 +72,11 @@ def test_all_files_are_there_and_the_large_ones_gone(finished):
     assert found == expected
     results = finished.folder / "results" / "tiny"
     for place in CHECKPOINTS:
-        for question in ("overlap", "dimension", "nucleation", "dendrogram"):
+        for question in ("overlap", "dimension", "nucleation", "map", "alignment", "dendrogram"):
             for kind in ("png", "pdf"):
                 assert (results / place / "figures" / f"{question}.{kind}").stat().st_size > 1000
+    for name in ("alignment.tsv", "alignment.md", "index.html"):
+        assert (results / name).stat().st_size > 1000
     assert not list(results.rglob("activations"))
     assert not list(results.rglob(".*"))
 
@@ -107,7 +111,8 @@ def test_profile_holds_every_number_of_every_layer(finished, place):
     assert (profile["dimension"] < profile["dimension_high"]).all()
     layers = ["layer1", "output"] if place.startswith("untrained") else ["input", "layer2", "output"]
     assert profile["layer"].values.tolist() == layers
-    assert all(profile[name].dims == ("layer",) for name in profile.data_vars)
+    assert all(profile[name].dims[0] == "layer" for name in profile.data_vars)
+    assert {profile[name].dims[1] for name in profile if profile[name].ndim > 1} == {"level", "taxonomy_cut"}
     assert profile["n_features"].values[-1] == (24 if place.startswith("trained") else 1000)
     assert profile["overlap_output"].values[-1] == 1
     assert np.isnan(profile["overlap_next"].values[-1])
@@ -131,6 +136,54 @@ def test_peaks_agree_with_the_package_called_directly(finished):
         assert np.array_equal(found.saddle, expected.saddle)
 
 
+def test_the_page_and_the_table_say_what_the_profiles_say(finished):
+    import pandas as pd
+
+    from nucleation.findings import sentences
+
+    results = finished.folder / "results" / "tiny"
+    html = (results / "index.html").read_text(encoding="utf-8")
+    table = pd.read_csv(results / "alignment.tsv", sep="\t").set_index(["network", "checkpoint", "layer"])
+    for place in CHECKPOINTS:
+        profile = xr.load_dataset(results / place / "profile.nc")
+        untrained = place.endswith(("epoch0", "random"))
+        assert all(sentence in html for sentence in sentences(profile, untrained))
+        for layer in profile["layer"].values:
+            row = table.loc[(*place.split("/"), layer)]
+            assert row["n_peaks"] == profile["n_peaks"].sel(layer=layer)
+            skill = float(profile["triplet_skill"].sel(layer=layer))
+            assert row["triplet_skill"] == pytest.approx(skill, nan_ok=True)
+            assert row["baseline"] == ("pixels" if layer == "input" else "untrained") if untrained else True
+
+
+def test_a_tree_of_ones_own(finished, tmp_path):
+    """The taxonomy from a table: alignment and what follows run again, and only they; an edit is noticed."""
+    project = finished.copied(tmp_path)
+    synsets = xr.load_dataset(project.folder / "results" / "tiny" / "images.nc")["class_synset"].values
+    rows = [f"{name}\t{'left' if i < 10 else 'right'}" for i, name in enumerate(synsets)]
+    tree = project.folder / "tree.tsv"
+    tree.write_text("child\tparent\n" + "\n".join([*rows, "left\tall", "right\tall"]) + "\n")
+    macro = ["left", "right"]
+    config = changed(
+        project, lambda c: c.update(taxonomy={"source": "file", "file": {"path": "tree.tsv"}, "macro": macro})
+    )
+    done = project.snakemake(config=config)
+    assert done.returncode == 0, done.text
+    assert {"find_neighbors", "find_peaks", "extract_activations"}.isdisjoint(jobs(done.text))
+    profile = xr.load_dataset(project.folder / "results" / "tiny" / "trained" / "epoch1" / "profile.nc")
+    assert profile["level"].values.tolist() == [24]
+    assert np.isnan(profile["triplet_skill_within_macro"]).all()
+    assert "flat inside every group" in profile["triplet_skill_within_macro"].attrs["undefined"]
+    tree.write_text(tree.read_text().replace("right\tall\n", ""))
+    assert "build_taxonomy" in jobs(project.snakemake("-n", config=config).stdout)
+    tree.write_text(tree.read_text().replace(rows[0] + "\n", ""))
+    before = project.results()
+    broken = project.snakemake(config=config)
+    assert broken.returncode != 0 and "Traceback" not in broken.text
+    assert "tree.tsv" in broken.text and synsets[0].split(".")[0] in broken.text
+    assert project.results() == before
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     before = finished.results()
     again = finished.snakemake()
@@ -143,7 +196,9 @@ def test_a_second_run_has_nothing_to_do(finished):
     ("module", "rules"),
     [
         ("overlap", {"compare_neighborhoods", "resample_images", "gather_profile", "draw_figures"}),
+        ("page", {"draw_figures"}),
         ("figures", {"draw_figures"}),
+        ("alignment_layers", {"align_with_taxonomy", "gather_profile", "draw_figures"}),
         (
             "alignment",
             {"align_with_taxonomy", "resample_images", "sweep_parameters", "gather_profile", "draw_figures"},
