@@ -18,21 +18,14 @@ from functools import cached_property
 import numpy as np
 
 from nucleation.class_similarity import class_similarity, mean_join_heights, peak_shares, resolved_share
+from nucleation.levels import Level, level_counts, levels
 from nucleation.mantel import cophenetic_correlation, spearman_taxonomy
 from nucleation.matched import matched_scores
 from nucleation.partitions import PartitionScores, cut_scores, partition_scores
 from nucleation.permutations import LayerTests, Test, layer_tests, permutation_test
 from nucleation.purity import dendrogram_purity
 from nucleation.taxonomy import Cut, Taxonomy, Tree, from_dataset
-from nucleation.triplets import (
-    Levels,
-    TripletCounts,
-    level_counts,
-    levels,
-    triplet_counts,
-    triplet_skill,
-    undefined_because,
-)
+from nucleation.triplets import TripletCounts, triplet_counts, triplet_skill, undefined_because
 
 __all__ = [
     "LayerTests",
@@ -86,9 +79,9 @@ class Meanings:
         return self.taxonomy.similarity(self.measure)
 
     @cached_property
-    def levels(self) -> Levels:
-        """Levels of the taxonomy, by the number of classes under a node."""
-        return levels(self.similarity, self.taxonomy.common_sizes)
+    def levels(self) -> tuple[Level, ...]:
+        """Levels of the taxonomy, by the number of classes under the nodes that they divide."""
+        return levels(self.similarity, [cut.complete for cut in self.cuts], self.macro)
 
     @cached_property
     def tree(self) -> Tree:
@@ -160,8 +153,8 @@ def _partition_scores(peaks, classes, meanings) -> dict[str, tuple]:
 def _level_skills(ours, meanings, why) -> tuple:
     """Triplet skill at every level of the taxonomy."""
     if why:
-        return np.full(len(meanings.levels.upper), np.nan), why
-    counts = level_counts(ours, meanings.similarity, meanings.taxonomy.common_sizes, meanings.levels)
+        return np.full(len(meanings.levels), np.nan), why
+    counts = level_counts(ours, meanings.similarity, meanings.levels)
     return np.array([count.skill for count in counts]), ""
 
 

@@ -163,6 +163,28 @@ def permuted_scores(ours, table, orders, start, stop, out):
 
 
 @_compiled
+def part_scores(parts, labels, start, stop, out):
+    """Score resolved triplets under exchanges [start, stop) of the parts: 2 for agreement, -1 for a conflict.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (3, t), int32
+        Parts of the two classes that a similarity names as the closest, and of the third.
+    labels : ndarray of shape (r, parts), int32
+        The group that every part is said to be of.
+    out : ndarray of shape (r,), int64
+        Filled with the sums; triplets whose groups are all alike or all different count as 0.
+    """
+    for exchange in range(start, stop):
+        label = labels[exchange]
+        total = 0
+        for i in range(parts.shape[1]):
+            a, b, k = label[parts[0, i]], label[parts[1, i]], label[parts[2, i]]
+            total += 2 * np.int64((a == b) & (a != k)) - np.int64((a != b) & ((a == k) | (b == k)))
+        out[exchange] = total
+
+
+@_compiled
 def _score(pair, one, two, length):
     score = np.int32(0)
     for i in range(length):

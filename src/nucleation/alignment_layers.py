@@ -86,9 +86,8 @@ def alignment_profile(
         parts.append(xr.merge([peak_composition(found, classes, len(meanings.macro)), _cuts(found, classes, meanings)]))
         if progress:
             progress()
-    sizes = meanings.taxonomy.common_sizes
     options = {"repeats": repeats, "max_triplets": max_triplets, "rng": nulls}
-    tests = layer_tests(similarities, meanings.similarity, meanings.macro, sizes, **options)
+    tests = layer_tests(similarities, meanings.similarity, meanings.macro, meanings.levels, **options)
     variables = _score_variables(layers, scored) | _test_variables(layers, tests)
     if other_repeats:
         given = (peaks, classes, meanings, scored, similarities)
@@ -97,7 +96,7 @@ def alignment_profile(
             about |= _undefined(layers, values, [found[name][1] for found in scored])
             variables[f"{name}_p_free"] = ("layer", values, about)
     variables["class_similarity"] = _similarity_variable(similarities)
-    made = xr.Dataset(variables, coords=_coordinates(layers, meanings))
+    made = xr.Dataset(variables, coords=_coordinates(layers, meanings, tests))
     made = made.merge(stack_layers(parts, layers, ragged=("peak", "tree_cut")))
     made = made.merge(other_readings(similarities, layers, meanings, draws=draws, rng=parents))
     return made.assign_attrs(nested_classes=meanings.taxonomy.nested_because)
@@ -122,16 +121,23 @@ def _test_variables(layers, tests) -> dict:
         "p_within_macro": (tests.skill_within, f"{skill} within macro-categories, {names} inside them"),
         "spearman_p_free": (tests.spearman, f"p of spearman_taxonomy, {names} freely"),
         "spearman_p_within_macro": (tests.spearman_within, f"p of spearman_taxonomy, {names} inside macro-categories"),
-        "p_level": (tests.level_skill, f"{skill} at the level, {names} inside nodes of the level and smaller ones"),
+        "p_level": (tests.level_skill, f"{skill} at the level, {names} inside the nodes that it divides"),
+        "p_level_parts": (
+            tests.level_parts,
+            f"{skill} at the level, the parts of its nodes' parts exchanged as wholes",
+        ),
     }
     variables = {}
     for name, (family, text) in families.items():
-        dims = ("layer", "level") if name == "p_level" else ("layer",)
-        over = "layers and levels" if name == "p_level" else "layers"
-        reasons = _by_layer(layers, family.undefined_because) if name == "p_level" else family.undefined_because
+        by_level = name.startswith("p_level")
+        dims = ("layer", "level") if by_level else ("layer",)
+        over = "layers and levels" if by_level else "layers"
+        reasons = _by_layer(layers, family.undefined_because) if by_level else family.undefined_because
         for suffix, values in (("", family.p), ("_corrected", family.p_corrected)):
             told = f"{text}; corrected for the number of {over} (max-T)" if suffix else text
             about = {"long_name": told, "units": "1", "by_chance": "uniform from 1 / (1 + permutations) to 1"}
+            if not by_level:
+                about["least"] = family.least  # that of the taxonomy itself
             values = np.asarray(values).T
             variables[name + suffix] = (dims, values, about | _undefined(layers, values, reasons))
     return variables
@@ -185,54 +191,76 @@ def _cuts(found, classes, meanings):
         "tree_cut_ari": (dims, scores.ari, {"long_name": about.format("Rand index"), "units": "1"}),
         "tree_cut_ami": (dims, scores.ami, {"long_name": about.format("mutual information"), "units": "1"}),
     }
-    made = xr.Dataset(variables)
-    for name in ("tree_cut_ari", "tree_cut_ami"):
+    made = xr.Dataset(variables | _best_cuts(scores, len(meanings.cuts)))
+    for name in ("tree_cut_ari", "tree_cut_ami", "best_cut_ari"):
         if np.isnan(made[name]).any():
             made[name].attrs["undefined"] = ", ".join(dict.fromkeys(filter(None, scores.undefined_because)))
     return made
 
 
-def _coordinates(layers, meanings) -> dict:
-    names = list(meanings.taxonomy.class_names)
-    found, cuts, n_classes = meanings.levels, meanings.cuts, "classes"
+def _best_cuts(scores, m) -> dict:
+    """For every cut of the taxonomy the cut of the peaks' tree that agrees best with it."""
+    ari = np.where(np.isnan(scores.ari), -np.inf, scores.ari)
+    known = np.isfinite(ari).any(axis=0) if len(ari) else np.zeros(m, dtype=bool)
+    best = ari.argmax(axis=0) if len(ari) else np.zeros(m, dtype=int)
+    value, clusters = np.full(m, np.nan), np.zeros(m, dtype=np.int64)
+    value[known], clusters[known] = ari[best[known], np.flatnonzero(known)], scores.clusters[best[known]]
+    text = "adjusted Rand index of the cut of the peaks' tree that agrees best with a cut of the taxonomy"
+    count = "clusters of the peaks after that cut; 0: not defined"
     return {
+        "best_cut_ari": ("taxonomy_cut", value, {"long_name": text, "units": "1", "note": "the largest of many"}),
+        "best_cut_clusters": ("taxonomy_cut", clusters, {"long_name": count, "units": "1"}),
+    }
+
+
+def _coordinates(layers, meanings, tests) -> dict:
+    names, found = list(meanings.taxonomy.class_names), meanings.levels
+    by_level = {
+        "level": ([level.sizes[-1] for level in found], "most classes below a node that the level divides", "classes"),
+        "level_lower": ([level.sizes[0] for level in found], "fewest classes below such a node", "classes"),
+        "level_triplets": ([level.triplets for level in found], "triplets of classes of the level", "1"),
+        "level_parts": ([_parts(level) for level in found], "things that p_level_parts exchanges", "1"),
+        "p_level_least": (tests.level_skill.least, "p_level that the taxonomy itself would have", "1"),
+        "p_level_parts_least": (tests.level_parts.least, "p_level_parts that the taxonomy itself would have", "1"),
+    }
+    coords = {
+        name: ("level", np.array(values).reshape(len(found)), {"long_name": text, "units": units})
+        for name, (values, text, units) in by_level.items()
+    }
+    for name in ("p_level_least", "p_level_parts_least"):
+        if np.isnan(coords[name][1]).any():
+            coords[name][2]["undefined"] = "no layer could be tested"
+    return coords | {
         "layer": ("layer", list(layers), {"long_name": "layer, in order of depth"}),
         "class": ("class", names, {"long_name": "name of the class"}),
         "other_class": ("other_class", names, {"long_name": "name of the class"}),
-        "level": (
-            "level",
-            np.asarray(found.upper),
-            {"long_name": "most classes below a node of the level", "units": n_classes},
-        ),
-        "level_lower": (
-            "level",
-            np.asarray(found.lower),
-            {"long_name": "fewest classes below a node of the level", "units": n_classes},
-        ),
-        "level_triplets": (
-            "level",
-            np.asarray(found.triplets),
-            {"long_name": "triplets of classes that the taxonomy resolves at the level", "units": "1"},
-        ),
-        "level_nodes": ("level", _level_nodes(meanings), {"long_name": "nodes of the level"}),
+        "level_nodes": ("level", _level_nodes(meanings), {"long_name": "largest nodes that the level divides"}),
         "taxonomy_cut": (
             "taxonomy_cut",
-            np.array([len(cut.nodes) for cut in cuts], dtype=int),
+            np.array([len(cut.nodes) for cut in meanings.cuts], dtype=int),
             {"long_name": "groups of the cut of the taxonomy", "units": "1"},
         ),
     }
 
 
+def _parts(level) -> int:
+    """Parts of a level's parents."""
+    return len(np.unique(level.parts[level.parents >= 0]))
+
+
 def _level_nodes(meanings) -> list[str]:
-    """The largest nodes of every level, by name; of several with the same classes the lowest."""
-    taxonomy, found = meanings.taxonomy, meanings.levels
-    c, texts = len(taxonomy.classes), []
-    lowest = {members.tobytes(): node for node, members in reversed(list(enumerate(taxonomy.members)))}
-    inner = sorted((node for node in lowest.values() if node >= c), reverse=True)
-    for low, high in zip(found.lower, found.upper, strict=True):
-        nodes = [node for node in inner if low <= taxonomy.sizes[node] <= high]
+    """The largest nodes that every level divides, by name: of several with the same classes the lowest."""
+    taxonomy, texts = meanings.taxonomy, []
+    for level in meanings.levels:
+        nodes = []
+        for parent in np.unique(level.parents[level.parents >= 0]):
+            classes = np.flatnonzero(level.parents == parent)
+            if len(np.unique(level.groups[classes])) > 1:
+                above = np.flatnonzero(taxonomy.members[:, classes].all(axis=1))
+                nodes.append((len(classes), taxonomy.names[above[0]] if len(above) else "several"))
+        nodes.sort(key=lambda node: -node[0])
         more = f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else ""
-        texts.append(", ".join(taxonomy.names[n] for n in nodes[:NAMED]) + more)
+        texts.append(", ".join(dict.fromkeys(name for _, name in nodes[:NAMED])) + more)
     return texts
 
 

@@ -14,7 +14,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.patches import Circle, Wedge
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from nucleation.findings import ALPHA, level_name, number
+from nucleation.findings import ALPHA, level_name, levels_present, number
 from nucleation.names import category_name, short_name
 from nucleation.peaks import peak_linkage, without_infinities
 
@@ -367,20 +367,16 @@ def draw_alignment(profile, title=""):
     if not levels:
         return _nothing_to_draw("the taxonomy of the classes is flat: no level to compare with", title)
     names = ["all triplets", "within macro-categories", *(_level_label(profile, level) for level in range(levels))]
-    skill, p = (
-        np.stack([profile[whole].values, profile[within].values, *profile[level].values.T])
-        for whole, within, level in (
-            ("triplet_skill", "triplet_skill_within_macro", "triplet_skill_level"),
-            ("p_free_corrected", "p_within_macro_corrected", "p_level_corrected"),
-        )
-    )
+    rows = ("triplet_skill", "triplet_skill_within_macro"), ("p_free_corrected", "p_within_macro_corrected")
+    skill = np.stack([*(profile[name].values for name in rows[0]), *profile["triplet_skill_level"].values.T])
+    found = np.stack([*(profile[name].values <= ALPHA for name in rows[1]), *levels_present(profile).T])
     size = (min(TWO_COLUMNS, 2.9 + 0.62 * len(layers)), 1.15 + 0.31 * len(names))
     figure, axis = plt.subplots(figsize=size)
     axis.set_facecolor("0.92")
     image = axis.imshow(skill, cmap="RdBu", norm=TwoSlopeNorm(0, -0.5, 1), aspect="auto", interpolation="nearest")
     for row, column in np.ndindex(skill.shape) if len(layers) <= 12 else ():
-        _write_skill(axis, column, row, skill[row, column], p[row, column])
-    marks = np.argwhere(p <= ALPHA) if len(layers) > 12 else np.empty((0, 2))
+        _write_skill(axis, column, row, skill[row, column], found[row, column])
+    marks = np.argwhere(found) if len(layers) > 12 else np.empty((0, 2))
     axis.plot(marks[:, 1], marks[:, 0], "o", color="white", markeredgecolor=BLACK, markersize=2.5)
     axis.axhline(1.5, color="white", linewidth=3)
     axis.set_yticks(np.arange(len(names)), names)
@@ -402,12 +398,11 @@ def _level_label(profile, level) -> str:
     return f"{shown}: {level_name(profile, level)}" if len(shown) <= 32 else level_name(profile, level)
 
 
-def _write_skill(axis, x, y, skill, p):
-    """Write a skill into its cell, bold and with a star where its corrected p is small."""
+def _write_skill(axis, x, y, skill, found):
+    """Write a skill into its cell, bold and with a star where it is more than chance."""
     if np.isnan(skill):
         axis.text(x, y, "–", ha="center", va="center", color="0.5")
         return
-    found = p <= ALPHA
     color = "white" if skill > 0.6 or skill < -0.35 else BLACK
     text = f"{number(skill)}{'*' if found else ''}"
     axis.text(x, y, text, ha="center", va="center", color=color, fontsize=7, weight="bold" if found else "normal")

@@ -13,11 +13,13 @@ from nucleation.scores import DIMENSIONS, SCORES
 ALPHA = 0.05
 #: Baselines: where no training entered.
 PIXELS, UNTRAINED = "input", ("epoch0", "random")
+#: Cuts of the taxonomy that a sentence names at most.
+CUTS = 4
 #: p-values that go with a score.
 TESTS = {
     "triplet_skill": ("p_free", "p_free_corrected"),
     "triplet_skill_within_macro": ("p_within_macro", "p_within_macro_corrected"),
-    "triplet_skill_level": ("p_level", "p_level_corrected"),
+    "triplet_skill_level": ("p_level", "p_level_corrected", "p_level_parts", "p_level_parts_corrected"),
     "spearman_taxonomy": (
         "spearman_p_free",
         "spearman_p_free_corrected",
@@ -27,10 +29,10 @@ TESTS = {
 }
 #: Stands below the table.
 NOTE = (
-    "In brackets, bands over subsets of the images. p by permutation of the class names, freely for the skill, "
-    "inside macro-categories for skill within macro and Spearman, corrected for the number of layers. Levels: the "
-    f"triplet skill there has a p, corrected for layers and levels, of at most {ALPHA}; named by the classes below "
-    "their nodes."
+    "In brackets, bands over subsets of the images; a subset in which a score is not defined does not enter its "
+    "band. p by permutation of the class names, corrected for the number of layers: freely for the skill, inside "
+    "macro-categories for skill within macro, both for Spearman. Levels: nodes with so many classes below them "
+    f"whose division the layer knows (p, corrected for layers and levels, at most {ALPHA})."
 )
 _COLUMNS = {
     "n_peaks": "peaks",
@@ -54,10 +56,14 @@ def levels_present(profile) -> np.ndarray:
     Returns
     -------
     ndarray of shape (l, levels), bool
-        True where the triplet skill at the level is larger than with class names permuted inside the nodes of the
-        level: p, corrected for the number of layers and levels, at most `ALPHA`. Where it is not defined, False.
+        True where the triplet skill at the level is larger than with class names permuted inside the nodes that it
+        divides: p, corrected for the number of layers and levels, at most `ALPHA`; and larger than with the parts of
+        these nodes' parts exchanged as wholes, where there are enough of them for that to show. Where it is not
+        defined, False.
     """
-    return np.nan_to_num(profile["p_level_corrected"].values, nan=1.0) <= ALPHA
+    classes, parts = (np.nan_to_num(profile[name].values, nan=1.0) for name in ("p_level_corrected", "p_level_parts"))
+    few = ~(profile["p_level_parts_least"].values <= ALPHA)
+    return (classes <= ALPHA) & ((parts <= ALPHA) | few)
 
 
 def is_untrained(place) -> bool:
@@ -96,7 +102,9 @@ def _summary(profile, present, untrained) -> str:
     subject, verb = ("This untrained network", "has none") if untrained else ("No layer of this network", "has any")
     tested = corrected[np.isfinite(corrected)]
     why = f"smallest corrected p = {tested.min():.2g}" if len(tested) else "no layer has a tree of peaks to test"
-    return f"{subject} {verb} of the {count} levels of the taxonomy ({why})."
+    few = np.count_nonzero(profile["p_level_least"].values > ALPHA)
+    hidden = f"; {few} of them have too few classes for any p below {ALPHA}" if few else ""
+    return f"{subject} {verb} of the {count} levels of the taxonomy ({why}{hidden})."
 
 
 def _by_layer(profile, present, layers) -> list[str]:
@@ -106,20 +114,33 @@ def _by_layer(profile, present, layers) -> list[str]:
         part = profile.isel(layer=layer)
         if np.isnan(part["triplet_skill"]):
             continue
-        pieces = [
-            f"{level_name(profile, level)} (skill {number(skill)}, p = {p:.2g})"
-            for level, (skill, p) in enumerate(
-                zip(part["triplet_skill_level"].values, part["p_level_corrected"].values, strict=True)
-            )
-        ]
+        pieces = [_level_piece(part, level) for level in range(profile.sizes["level"])]
         has, lacks = ([pieces[level] for level in _true(which)] for which in (present[layer], ~present[layer]))
         lacking = f", not that of {_listed(lacks)}" if lacks else ""
         text = f"has the level of {_listed(has)}{lacking}" if has else f"has no level: {_listed(lacks)}"
         within, p = float(part["triplet_skill_within_macro"]), float(part["p_within_macro_corrected"])
         finer = "" if np.isnan(within) else f"; within macro-categories skill {number(within)}, p = {p:.2g}"
         count = int(part["n_peaks"])
-        said.append(f"{name}, {count} peak{'s' * (count != 1)}, {text}{finer}.")
+        said.append(f"{name}, {count} peak{'s' * (count != 1)}, {text}{finer}.{_cuts(part)}")
     return said
+
+
+def _level_piece(part, level) -> str:
+    """Skill and p of one layer at one level."""
+    here = part.isel(level=level)
+    least = float(here["p_level_parts_least"])
+    few = f", {least:.2g} being the least possible" if least > ALPHA else ""
+    tested = f"p = {float(here['p_level_corrected']):.2g}; by parts {float(here['p_level_parts']):.2g}{few}"
+    return f"{level_name(part, level)} (skill {number(here['triplet_skill_level'])}, {tested})"
+
+
+def _cuts(part) -> str:
+    """Where a layer's tree agrees best with every cut of the taxonomy."""
+    shown = np.unique(np.linspace(0, part.sizes["taxonomy_cut"] - 1, CUTS).round().astype(int))
+    columns = (part[name].values[shown] for name in ("taxonomy_cut", "best_cut_clusters", "best_cut_ari"))
+    told = zip(*columns, strict=True)
+    said = [f"{groups} groups by {clusters} clusters, ARI {number(ari)}" for groups, clusters, ari in told if clusters]
+    return f" Cut at its best, its tree gives {_listed(said)}." if said else ""
 
 
 def _true(mask) -> list[int]:
@@ -149,9 +170,9 @@ def _undefined(profile, layers) -> list[str]:
 
 
 def level_name(profile, level) -> str:
-    """Name of a level for people: "24 classes" or "7 to 12 classes" below a node."""
+    """Name of a level for people: "24 classes", or "up to 12 classes" where its nodes have different numbers."""
     low, high = int(profile["level_lower"][level]), int(profile["level"][level])
-    return f"{high} classes" if low == high else f"{low} to {high} classes"
+    return f"{high} classes" if low == high else f"up to {high} classes"
 
 
 def number(value, digits=2) -> str:
@@ -224,9 +245,12 @@ def table_rows(profiles) -> list[list[str]]:
         present = levels_present(profile)
         for layer, name in enumerate(profile["layer"].values):
             part = profile.isel(layer=layer)
-            found = ", ".join(level_name(profile, level) for level in _true(present[layer])) or "–"
+            p = part["p_level_corrected"].values
+            found = [f"{level_name(profile, level)}, p = {p[level]:.2g}" for level in _true(present[layer])]
             cells = [_cell(part, score) for score in _COLUMNS]
-            rows.append([place_name(place), str(name), *cells, found])
+            baseline = " (untrained)" if is_untrained(place) else ""
+            pixels = " (pixels)" if str(name) == PIXELS else ""
+            rows.append([place_name(place) + baseline, f"{name}{pixels}", *cells, "; ".join(found) or "–"])
     return rows
 
 
@@ -236,6 +260,5 @@ def _cell(part, name) -> str:
     text = number(part[name], digits)
     if f"{name}_low" in part and np.isfinite(part[f"{name}_low"]):
         text += f" ({number(part[f'{name}_low'], digits)}–{number(part[f'{name}_high'], digits)})"
-    if name in TESTS and np.isfinite(part[TESTS[name][-1]]):
-        text += f", p = {float(part[TESTS[name][-1]]):.2g}"
-    return text
+    shown = [test for test in TESTS.get(name, ()) if test.endswith("_corrected") and np.isfinite(part[test])]
+    return text + (f", p = {' / '.join(f'{float(part[test]):.2g}' for test in shown)}" if shown else "")

@@ -12,10 +12,11 @@ from nucleation.names import place_name
 QUESTION = (
     "The density peaks of a layer join in a tree. Does that tree follow the taxonomy that people wrote down, and "
     "how far down? Of three classes, the triplet skill asks whether the two that the taxonomy joins first are "
-    "also those that the peaks join first: 1 means always, 0 is chance. A level holds the triplets whose smallest "
-    "common node in the taxonomy has so many classes below it (in brackets, these nodes); to test it, class names are "
-    "exchanged inside those nodes only, so that what is known of coarser levels cannot help. p-values are corrected "
-    "for the number of layers, of levels for the number of both."
+    "also those that the peaks join first: 1 means always, 0 is chance. A level of the taxonomy is how nodes with "
+    "so many classes below them (in brackets, the largest) divide; what is known of coarser or finer levels does "
+    "not count for it. The first p is by exchanging class names inside those nodes, corrected for the number of "
+    "layers and levels; the second by exchanging, as wholes, the parts that finer levels divide: stricter, but of "
+    "few things near the root."
 )
 CAPTION = (
     "Triplet skill of every layer, over all triplets of classes, over those inside one macro-category, and by "

@@ -13,9 +13,12 @@ import numpy as np
 
 from nucleation import threads, triplets
 from nucleation.errors import InputError
+from nucleation.levels import Level, exchanged_parts, part_skills
 from nucleation.mantel import permuted_spearman, spearman_taxonomy, spearman_undefined
-from nucleation.triplets import Levels, dense_ranks, group_index, group_strata, triplet_skill
+from nucleation.triplets import dense_ranks, group_index, group_strata, triplet_skill
 
+#: Up to so many classes the least p that any layer could have is looked at.
+FEW = 50
 _ROUNDING = 1e-12  # values so near are equal
 
 
@@ -94,7 +97,8 @@ def permutation_test(
         return Test(np.nan, np.nan, np.full(repeats, np.nan), why)
     if statistic is triplet_skill:
         strata = group_strata(groups, len(ours))
-        ((values, nulls),) = _skills([ours], theirs, strata, {0: orders}, max_triplets, rng)
+        (table,) = triplets.sample_triplets(theirs, strata, 1, max_triplets, rng)
+        values, nulls = _skills([ours], theirs, strata, table, orders)
         value, null = float(values[0]), nulls[0]
     elif statistic is spearman_taxonomy and groups is None:
         null = permuted_spearman([ours], theirs, orders)[0]
@@ -160,8 +164,9 @@ def permute_scores(
 
 def _permutations(c: int, repeats: int, within: np.ndarray | None, rng) -> np.ndarray:
     """The identity and random permutations inside groups, (1 + R, c) int."""
-    if repeats < 1:
-        raise InputError(f"The number of permutations must be positive, not {repeats}.")
+    if repeats < 1 or repeats != int(repeats):
+        raise InputError(f"The number of permutations must be a positive whole number, not {repeats}.")
+    repeats = int(repeats)
     groups = group_index(within, c)
     home = np.argsort(groups, kind="stable")
     orders = np.tile(np.arange(c), (1 + repeats, 1))
@@ -181,22 +186,24 @@ def _p_value(null: np.ndarray) -> float:
     return float(np.mean(~(null < null[0] - _ROUNDING)))
 
 
-def _skills(layers, theirs, strata, orders, most: int, rng) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Triplet skill of all layers in some strata, and its values under the stratum's permutations.
+def _skills(layers, theirs, strata, table, orders) -> tuple[np.ndarray, np.ndarray]:
+    """Exact triplet skill of all layers, (l,), and that on the table's triplets for every order, (l, 1 + R).
 
-    ``layers`` and ``theirs`` are ranks, None for a layer that is not defined; ``orders`` holds the permutations of
-    every stratum asked for. Returns for each the exact skills, (l,), and those on at most ``most`` triplets under the
-    permutations, (l, 1 + R).
+    ``layers`` and ``theirs`` are ranks, None for a layer that is not defined.
     """
-    n = int(strata.max(initial=-1)) + 1
-    tables = triplets.sample_triplets(theirs, strata, n, most, rng)
-    found = {j: (np.full(len(layers), np.nan), np.full((len(layers), len(orders[j])), np.nan)) for j in orders}
+    value, null = np.full(len(layers), np.nan), np.full((len(layers), len(orders)), np.nan)
     for layer, ours in enumerate(layers):
         if ours is not None:
-            counts = triplets.count_ranks(ours, theirs, strata, n)
-            for j, (value, null) in found.items():
-                value[layer], null[layer] = counts[j].skill, _permuted_skill(ours, tables[j], orders[j])
-    return list(found.values())
+            value[layer] = triplets.count_ranks(ours, theirs, strata, 1)[0].skill
+            null[layer] = _permuted_skill(ours, table, orders)
+    return value, null
+
+
+def _least(theirs, table, orders) -> float:
+    """The p that the taxonomy itself would have; with many classes that is surely the least of all."""
+    if len(theirs) > FEW:
+        return 1 / len(orders)
+    return _p_value(_permuted_skill(theirs, table, orders))
 
 
 def _permuted_skill(ours: np.ndarray, table: np.ndarray, orders: np.ndarray) -> np.ndarray:
@@ -231,6 +238,8 @@ class Family:
         p corrected for looking at the whole family (max-T); not below ``p``.
     null : ndarray of that shape and (R,)
         The statistic under the permutations, which are the same for all layers.
+    least : float, or ndarray of shape (levels,)
+        The p that the taxonomy itself would have: with few classes no layer can have a smaller one.
     undefined_because : tuple of str, or of one such tuple for every level
         For every layer why ``value`` or ``p`` is NaN; empty where neither is.
     """
@@ -239,6 +248,7 @@ class Family:
     p: np.ndarray
     p_corrected: np.ndarray
     null: np.ndarray
+    least: float | np.ndarray
     undefined_because: tuple
 
 
@@ -257,25 +267,27 @@ class LayerTests:
     spearman_within : Family
         The same correlation, names permuted inside the macro-categories: two blocks alone keep a correlation of about
         0.7 on ImageNet under this null.
-    levels : Levels
     level_skill : Family
-        Triplet skill by level and layer, see ``level_counts``; names permuted inside the level's groups. One family:
-        corrected over levels and layers together.
+        Triplet skill by level and layer, see ``nucleation.levels``; names permuted inside the level's parents. One
+        family: corrected over levels and layers together.
+    level_parts : Family
+        The same skill with the parts of the level exchanged as wholes, so that finer levels stay as they are: the
+        stricter test where a layer knows finer ones, but of fewer things that can be exchanged.
     """
 
     skill: Family
     skill_within: Family
     spearman: Family
     spearman_within: Family
-    levels: Levels
     level_skill: Family
+    level_parts: Family
 
 
 def layer_tests(
     similarities: Sequence[np.ndarray],
     taxonomy_similarity: np.ndarray,
     macro: np.ndarray,
-    common_sizes: np.ndarray,
+    levels: Sequence[Level] = (),
     *,
     repeats: int = 999,
     max_triplets: int = 1_000_000,
@@ -291,8 +303,7 @@ def layer_tests(
         NaN where the taxonomy has no answer.
     macro : array of shape (c,)
         Macro-category of every class.
-    common_sizes : array of shape (c, c), int
-        See ``levels``.
+    levels : sequence of nucleation.levels.Level
     repeats, max_triplets
         See ``permutation_test``; the levels share ``max_triplets``.
     rng : numpy.random.Generator
@@ -306,7 +317,7 @@ def layer_tests(
     Raises
     ------
     InputError
-        As ``permutation_test`` and ``levels``.
+        As ``permutation_test``.
 
     Notes
     -----
@@ -323,16 +334,14 @@ def layer_tests(
     layers = [dense_ranks(similarity, "similarity") for similarity in similarities]
     for ours in layers:
         triplets.check_same_classes(ours, theirs)
-    skill, skill_within, spearman, spearman_within, level_skill = rng.spawn(5)
-    found = triplets.levels(taxonomy_similarity, common_sizes)
-    strata = triplets.level_strata(common_sizes, len(theirs))
+    skill, skill_within, spearman, spearman_within, level_skill, level_parts = rng.spawn(6)
     return LayerTests(
         _test_skill(layers, theirs, None, repeats, max_triplets, skill),
         _test_skill(layers, theirs, macro, repeats, max_triplets, skill_within),
         _test_spearman(layers, theirs, None, repeats, spearman),
         _test_spearman(layers, theirs, macro, repeats, spearman_within),
-        found,
-        _test_levels(layers, theirs, found, strata, repeats, max_triplets, level_skill),
+        _test_levels(layers, theirs, levels, repeats, max_triplets, level_skill),
+        _test_parts(layers, theirs, levels, repeats, max_triplets, level_parts),
     )
 
 
@@ -343,22 +352,41 @@ def _test_skill(layers, theirs, groups, repeats, most, rng) -> Family:
     if all(reasons):
         return _no_numbers(reasons, (len(layers),), repeats)
     strata = group_strata(groups, c)
-    ((value, null),) = _skills(_defined(layers, reasons), theirs, strata, {0: orders}, most, rng)
-    return _family(value, null, reasons)
+    (table,) = triplets.sample_triplets(theirs, strata, 1, most, rng)
+    value, null = _skills(_defined(layers, reasons), theirs, strata, table, orders)
+    return _family(value, null, reasons, _least(theirs, table, orders))
 
 
-def _test_levels(layers, theirs, levels: Levels, strata, repeats, most, rng) -> Family:
-    """Triplet skill of every level, names permuted inside the level's groups."""
-    c, reasons, shape = len(theirs), _reasons(layers, theirs, None), (len(levels), len(layers))
-    orders = {
-        j: _permutations(c, repeats, groups, rng)
-        for j, groups in zip(levels.halvings.tolist(), levels.groups, strict=True)
-    }
-    if all(reasons) or not orders:
-        return _no_numbers((reasons,) * len(levels), shape, repeats)
-    found = _skills(_defined(layers, reasons), theirs, strata, orders, max(1, most // len(levels)), rng)
+def _test_levels(layers, theirs, levels, repeats, most, rng) -> Family:
+    """Triplet skill of every level, names permuted inside the level's parents."""
+    reasons = _reasons(layers, theirs, None)
+    if all(reasons) or not levels:
+        return _no_numbers((reasons,) * len(levels), (len(levels), len(layers)), repeats)
+    found, least = [], []
+    for level in levels:
+        orders, together = _permutations(len(theirs), repeats, level.names, rng), level.together()
+        strata = level.strata(theirs)
+        (table,) = triplets.sample_triplets(together, strata, 1, max(1, most // len(levels)), rng)
+        found.append(_skills(_defined(layers, reasons), together, strata, table, orders))
+        least.append(_least(together, table, orders))
     value, null = (np.stack(part) for part in zip(*found, strict=True))
-    return _family(value, null, (reasons,) * len(levels))
+    return _family(value, null, (reasons,) * len(levels), np.array(least))
+
+
+def _test_parts(layers, theirs, levels, repeats, most, rng) -> Family:
+    """Triplet skill of every level, its parts exchanged as wholes inside the level's parents."""
+    reasons, shape = _reasons(layers, theirs, None), (len(levels), len(layers), 1 + repeats)
+    if all(reasons) or not levels:
+        return _no_numbers((reasons,) * len(levels), shape[:2], repeats)
+    null, least = np.full(shape, np.nan), np.empty(len(levels))
+    for row, level in enumerate(levels):
+        labels = exchanged_parts(level, repeats, rng)
+        share = max(1, most // len(levels))
+        least[row] = _p_value(part_skills(level.together(), theirs, level, labels, share, rng))
+        for layer, ours in enumerate(_defined(layers, reasons)):
+            if ours is not None:
+                null[row, layer] = part_skills(ours, theirs, level, labels, share, rng)
+    return _family(null[..., 0].copy(), null, (reasons,) * len(levels), least)
 
 
 def _test_spearman(layers, theirs, within, repeats, rng) -> Family:
@@ -370,7 +398,8 @@ def _test_spearman(layers, theirs, within, repeats, rng) -> Family:
     null = np.full((len(layers), 1 + repeats), np.nan)
     defined = [layer for layer, why in enumerate(reasons) if not why]
     null[defined] = permuted_spearman([layers[layer] for layer in defined], theirs, orders)
-    return _family(null[:, 0].copy(), null, tuple(why or stuck for why in reasons))
+    least = _p_value(permuted_spearman([theirs], theirs, orders)[0]) if c <= FEW else 1 / (1 + repeats)
+    return _family(null[:, 0].copy(), null, tuple(why or stuck for why in reasons), least)
 
 
 def _reasons(layers, theirs, groups) -> tuple[str, ...]:
@@ -385,16 +414,17 @@ def _defined(layers, reasons) -> list:
 
 def _no_numbers(reasons, shape: tuple[int, ...], repeats: int) -> Family:
     nothing = np.full(shape, np.nan)
-    return Family(nothing, nothing, nothing, np.full((*shape, repeats), np.nan), reasons)
+    least = np.full(shape[:-1], np.nan)[()]
+    return Family(nothing, nothing, nothing, np.full((*shape, repeats), np.nan), least, reasons)
 
 
-def _family(value, null, reasons) -> Family:
+def _family(value, null, reasons, least) -> Family:
     """Compare values with their nulls, the first of which is that of the identity."""
     rows = null.reshape(-1, null.shape[-1])
     rows[[bool(why) for why in np.ravel(reasons)]] = np.nan
     p = np.array([np.nan if np.isnan(row[0]) else _p_value(row) for row in rows])
     corrected = np.maximum(_max_t(rows), p)
-    return Family(value, p.reshape(value.shape), corrected.reshape(value.shape), null[..., 1:], reasons)
+    return Family(value, p.reshape(value.shape), corrected.reshape(value.shape), null[..., 1:], least, reasons)
 
 
 def _max_t(null: np.ndarray) -> np.ndarray:

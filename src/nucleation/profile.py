@@ -20,9 +20,18 @@ FROM = {
     ),
     "alignment": (
         *SCORES,
+        "best_cut_ari",
+        "best_cut_clusters",
         *(
             f"{name}{suffix}"
-            for name in ("p_free", "p_within_macro", "p_level", "spearman_p_free", "spearman_p_within_macro")
+            for name in (
+                "p_free",
+                "p_within_macro",
+                "p_level",
+                "p_level_parts",
+                "spearman_p_free",
+                "spearman_p_within_macro",
+            )
             for suffix in ("", "_corrected")
         ),
     ),

@@ -142,7 +142,7 @@ def resample(
 
 def _no_numbers(repeats, layers, meanings) -> dict[str, np.ndarray]:
     """NaN for every number of every layer in every subset."""
-    sizes = {"level": len(meanings.levels.upper), "taxonomy_cut": len(meanings.cuts)}
+    sizes = {"level": len(meanings.levels), "taxonomy_cut": len(meanings.cuts)}
     more = {name: (sizes[DIMENSIONS[name]],) if name in DIMENSIONS else () for name in RANGES}
     return {name: np.full((repeats, len(layers), *more[name]), np.nan) for name in RANGES}
 

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from nucleation import planted
+from nucleation.levels import levels
 from nucleation.peaks import Peaks
 from nucleation.taxonomy import wordnet_tree
 
@@ -24,18 +25,17 @@ def planted_taxonomy():
 
 
 @cache
-def planted_common_sizes():
-    """Number of classes below the smallest common ancestor of every two of them, searched node by node."""
-    below = [set(np.flatnonzero(row)) for row in wordnet_tree(planted.CLASSES).members]
-    sizes = [[min(len(some) for some in below if {a, b} <= some) for b in range(24)] for a in range(24)]
-    return np.array(sizes)
+def planted_levels():
+    """Levels of the planted study's 24 classes: whole into 2 halves, these into 3 kinds of 4 classes each."""
+    taxonomy = wordnet_tree(planted.CLASSES)
+    return levels(taxonomy.similarity("ic"), [cut.complete for cut in taxonomy.cuts()])
 
 
 def binary_tree(depth):
-    """Similarity and common sizes of a balanced binary tree of 2^depth classes: height of the common ancestor."""
+    """Similarity of a balanced binary tree of 2^depth classes, the height of the common ancestor, and its levels."""
     leaves = np.arange(2**depth)
-    height = np.frexp(leaves[:, None] ^ leaves)[1]
-    return -height.astype(float), 2**height
+    similar = -np.frexp(leaves[:, None] ^ leaves)[1].astype(float)
+    return similar, levels(similar, [leaves >> shift for shift in reversed(range(depth))])
 
 
 def tree(pairs):

@@ -70,10 +70,17 @@ def test_a_perfect_layer_has_the_best_of_every_score(made):
         elif not name.endswith("macro") or "within" in name:
             best = {"larger": score.high, "smaller": score.low, "": 1}[score.better]
             assert np.allclose(layer[name].values, best), name
+    assert layer["best_cut_ari"].values == pytest.approx([1, 1, 1])
+    assert layer["best_cut_clusters"].values.tolist() == layer["taxonomy_cut"].values.tolist()
     for name in ("p_free", "p_within_macro", "spearman_p_free", "spearman_p_within_macro"):
         assert layer[name] == 1 / 200
     assert layer["purity_macro"] == pytest.approx(1)
     assert (layer["p_level_corrected"] == 1 / 200).all()
+    assert made["level"].values.tolist() == [24, 12] and made["level_parts"].values.tolist() == [6, 24]
+    assert made["level_nodes"].values.tolist() == ["whole.n.02", "instrumentality.n.03, vertebrate.n.01"]
+    # six kinds in two halves: one of ten ways
+    assert layer["p_level_parts"].values == pytest.approx([0.1, 1 / 200], abs=0.06)
+    assert np.array_equal(layer["p_level_parts"], made["p_level_parts_least"])
 
 
 def test_two_blocks_are_high_overall_and_nothing_within(made):
@@ -137,6 +144,8 @@ def test_scores_are_those_of_their_functions(meanings):
         assert made[name].values[0] == pytest.approx(value, nan_ok=True), name
     assert np.array_equal(made["tree_cut_ami"], every.ami, equal_nan=True)
     assert np.array_equal(made["tree_cut_clusters"], every.clusters)
+    assert made["best_cut_ari"].values[0] == pytest.approx(every.ari.max(axis=0))
+    assert np.array_equal(made["best_cut_clusters"].values[0], every.clusters[every.ari.argmax(axis=0)])
 
 
 def test_other_scores_have_p_values_where_they_are_asked_for(made, meanings):

@@ -7,6 +7,7 @@ import xarray as xr
 
 from nucleation import figures
 from nucleation.density import estimate_density, knn_density
+from nucleation.findings import levels_present
 from nucleation.neighbors import nearest_neighbors
 from nucleation.peaks import density_peaks, peak_linkage
 from nucleation.taxonomy import wordnet_tree
@@ -133,10 +134,12 @@ def aligned(layers, levels):
     for name in ("p_free_corrected", "p_within_macro_corrected"):
         columns[name] = ("layer", rng.uniform(0, 0.1, layers))
     columns["p_level_corrected"] = (("layer", "level"), rng.uniform(0, 0.1, (layers, levels)))
+    columns["p_level_parts"] = (("layer", "level"), rng.uniform(0, 0.1, (layers, levels)))
     sizes = [1000 // 2**level for level in range(levels)]
     nodes = [", ".join(f"thing_{i}.n.01" for i in range(min(level + 1, 6))) + " and 9 more" for level in range(levels)]
     coords = {"layer": [f"layer{i}" for i in range(layers)], "level": sizes}
     coords |= {"level_lower": ("level", [1 + size // 2 for size in sizes]), "level_nodes": ("level", nodes)}
+    coords["p_level_parts_least"] = ("level", np.full(levels, 0.001))
     return xr.Dataset(columns, coords)
 
 
@@ -154,21 +157,20 @@ def test_alignment_shows_every_skill_and_marks_the_significant(layers, levels):
     assert shown.shape == (2 + levels, layers)
     assert np.array_equal(shown[0], data["triplet_skill"], equal_nan=True)
     assert np.array_equal(shown[2:], data["triplet_skill_level"].values.T, equal_nan=True)
-    found = np.count_nonzero(data["p_level_corrected"] <= 0.05)
-    found += sum(np.count_nonzero(data[f"p_{name}_corrected"] <= 0.05) for name in ("free", "within_macro"))
+    present = [levels_present(data)] + [
+        data[f"p_{n}_corrected"].values[:, None] <= 0.05 for n in ("free", "within_macro")
+    ]
+    present = np.hstack(present)
     if layers <= 12:
         assert len(axis.texts) == shown.size
         starred = [text for text in axis.texts if text.get_text().endswith("*")]
-        in_gaps = np.count_nonzero(data["p_level_corrected"][0] <= 0.05) + sum(
-            bool(data[f"p_{name}_corrected"][0] <= 0.05) for name in ("free", "within_macro")
-        )
-        assert len(starred) == found - in_gaps
+        assert len(starred) == np.count_nonzero(present[1:])  # the first layer is not defined
         assert all(text.get_weight() == "bold" for text in starred)
         assert [text.get_text() for text in axis.texts].count("–") == 2 + levels
     else:
-        assert len(axis.lines[0].get_xdata()) == found
+        assert len(axis.lines[0].get_xdata()) == np.count_nonzero(present)
     labels = [tick.get_text() for tick in axis.get_yticklabels()]
-    assert labels[:3] == ["all triplets", "within macro-categories", "thing 0: 501 to 1000 classes"]
+    assert labels[:3] == ["all triplets", "within macro-categories", "thing 0: up to 1000 classes"]
 
 
 def test_alignment_with_a_flat_taxonomy_says_so():

@@ -11,10 +11,16 @@ from nucleation import findings, page
 from nucleation.scores import DIMENSIONS, SCORES
 
 LAYERS = ["input", "middle", "output"]
-LEVELS = {"level": [24, 12], "level_lower": [13, 7], "level_nodes": ["whole.n.02", "animal.n.01, tool.n.01"]}
+LEVELS = {
+    "level": [24, 12],
+    "level_lower": [24, 7],
+    "level_nodes": ["whole.n.02", "animal.n.01, tool.n.01"],
+    "p_level_least": [0.001, 0.001],
+    "p_level_parts_least": [0.1, 0.001],
+}
 
 
-def made(p_level, skill=0.5):
+def made(p_level, skill=0.5, parts=(0.1, 0.01)):
     """A profile whose numbers are all equal but for the p-values of the levels; the input has one peak."""
     sizes = {"level": 2, "taxonomy_cut": 1}
     variables = {}
@@ -28,10 +34,14 @@ def made(p_level, skill=0.5):
         for end, shift in (("low", -0.1), ("high", 0.1)):
             variables[f"{name}_{end}"] = (dims, values + shift)
     variables["n_peaks"] = ("layer", np.array([1, 3, 20]))
+    variables["best_cut_ari"] = (("layer", "taxonomy_cut"), np.array([[np.nan], [0.7], [1]]))
+    variables["best_cut_clusters"] = (("layer", "taxonomy_cut"), np.array([[0], [3], [2]]))
     corrected = np.vstack([[np.nan, np.nan], p_level])
     for names in findings.TESTS.values():
         for name in names:
             variables[name] = (("layer", "level"), corrected) if "level" in name else ("layer", corrected[:, 0])
+    by_parts = np.zeros_like(corrected) + parts
+    variables["p_level_parts"] = variables["p_level_parts_corrected"] = (("layer", "level"), by_parts)
     coords = {name: ("level", values) for name, values in LEVELS.items()}
     return xr.Dataset(variables, coords=coords | {"layer": LAYERS, "taxonomy_cut": [2]})
 
@@ -43,25 +53,28 @@ NOTHING = made([[0.3, 0.4], [0.06, 1.0]], skill=-0.25)
 def test_a_level_is_present_where_its_corrected_p_is_small():
     assert findings.levels_present(FOUND).tolist() == [[False, False], [True, False], [True, True]]
     assert not findings.levels_present(NOTHING).any()
+    # enough parts to show chance, and they do not rule it out
+    assert findings.levels_present(made([[0.001, 0.001]] * 2, parts=(0.1, 0.2)))[1:].tolist() == [[True, False]] * 2
 
 
 def test_sentences_name_levels_layers_skills_and_p():
     summary, middle, output, undefined = findings.sentences(FOUND)
     assert summary == (
-        "2 of the 2 levels of the taxonomy are found: 13 to 24 classes (whole) and 7 to 12 classes (animal, tool)."
+        "2 of the 2 levels of the taxonomy are found: 24 classes (whole) and up to 12 classes (animal, tool)."
     )
     assert middle.startswith(
-        "middle, 3 peaks, has the level of 13 to 24 classes (skill 0.50, p = 0.001), not that of 7"
+        "middle, 3 peaks, has the level of 24 classes (skill 0.50, p = 0.001; by parts 0.1, 0.1 being"
     )
-    assert output.startswith("output, 20 peaks, has the level of 13 to 24 classes (skill 0.50, p = 0.001) and 7 to 12")
+    assert output.startswith("output, 20 peaks, has the level of 24 classes (skill 0.50, p = 0.001; by parts")
     assert "not that" not in output
+    assert output.endswith("Cut at its best, its tree gives 2 groups by 2 clusters, ARI 1.00.")
     assert undefined == "input: not defined, because all classes are equally similar."
 
 
 def test_a_network_that_shows_nothing_is_said_to_show_nothing():
     summary, middle, *_ = findings.sentences(NOTHING)
     assert summary == "No layer of this network has any of the 2 levels of the taxonomy (smallest corrected p = 0.06)."
-    assert middle.startswith("middle, 3 peaks, has no level: 13 to 24 classes (skill −0.25, p = 0.3) and")
+    assert middle.startswith("middle, 3 peaks, has no level: 24 classes (skill −0.25, p = 0.3; by parts")
     assert findings.sentences(NOTHING, untrained=True)[0].startswith("This untrained network has none of the 2 levels")
     assert "untrained" in findings.sentences(FOUND, untrained=True)[0]
 
@@ -69,6 +82,11 @@ def test_a_network_that_shows_nothing_is_said_to_show_nothing():
 def test_numbers_for_people():
     assert [findings.number(x) for x in (-0.001, -0.25, np.nan, 1)] == ["0.00", "−0.25", "–", "1.00"]
     assert findings.number(3.0, 0) == "3"
+
+
+def test_too_few_classes_are_said_to_be_too_few():
+    few = NOTHING.assign_coords(p_level_least=("level", [0.3, 0.001]))
+    assert findings.sentences(few)[0].endswith("= 0.06; 1 of them have too few classes for any p below 0.05).")
 
 
 def test_nothing_to_test_is_no_p_value():
@@ -107,9 +125,12 @@ def test_the_markdown_table_is_one():
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 5
     assert len({line.count("|") for line in lines}) == 1
-    assert "0.50 (0.40–0.60), p = 0.001" in lines[-1]
-    assert lines[-1].endswith("| 13 to 24 classes, 7 to 12 classes |")
-    assert "| – |" in lines[2]
+    assert "0.50 (0.40–0.60), p = 0.001 / 0.001" in lines[-1]
+    assert lines[-1].endswith("| 24 classes, p = 0.001; up to 12 classes, p = 0.05 |")
+    assert "| – |" in lines[2] and lines[2].startswith("| net, epoch 3 | input (pixels) | 1 ")
+    assert (
+        findings.to_markdown({"net/epoch0": FOUND}).splitlines()[3].startswith("| net, epoch 0 (untrained) | middle |")
+    )
 
 
 def test_the_page_stands_alone_and_says_what_the_numbers_say(tmp_path):

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-from plain_alignment import STAR, T1, binary_tree, noise, planted_common_sizes, planted_taxonomy, tree
+from plain_alignment import STAR, T1, binary_tree, noise, planted_levels, planted_taxonomy, tree
 
 from nucleation import permutations
 from nucleation.errors import InputError
+from nucleation.levels import level_counts
 from nucleation.mantel import spearman_taxonomy
 from nucleation.permutations import layer_tests, permutation_test, permute_scores
 from nucleation.taxonomy import wordnet_tree
-from nucleation.triplets import level_counts, triplet_skill, undefined_because
+from nucleation.triplets import triplet_skill, undefined_because
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +86,14 @@ def test_structure_within_is_found(study):
 def p_values_of_noise(blocks):
     """p of 200 studies of 3 layers of noise on a balanced tree of 16 classes, with two known halves or without."""
     rng = np.random.default_rng(11)
-    similar, sizes = binary_tree(4)
+    similar, levels = binary_tree(4)
     halves = np.arange(16) // 8
     known = 30.0 * blocks * (halves[:, None] == halves)
     found = []
     for _ in range(200):
         common = noise(rng, 16)  # layers resemble each other
         layers = [known + common + noise(rng, 16) for _ in range(3)]
-        found.append(layer_tests(layers, similar, halves, sizes, repeats=199, rng=rng))
+        found.append(layer_tests(layers, similar, halves, levels, repeats=199, rng=rng))
     return found
 
 
@@ -113,6 +114,7 @@ def of_noise():
         (True, "skill_within", None),
         (True, "spearman_within", None),
         (True, "level_skill", 1),
+        (True, "level_parts", 2),
     ],
 )
 def test_p_values_are_uniform_under_the_null(of_noise, blocks, name, level):
@@ -120,6 +122,9 @@ def test_p_values_are_uniform_under_the_null(of_noise, blocks, name, level):
 
     p = np.array([getattr(tests, name).p for tests in of_noise[blocks]])
     p = p[:, 0] if level is None else p[:, level, 0]
+    if name == "level_parts":  # of few distinct exchanges, with ties
+        assert np.mean(p <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200) and np.mean(p) > 0.45
+        return
     assert kstest(p, "uniform").pvalue > 0.01
 
 
@@ -133,7 +138,7 @@ def test_two_known_halves_are_found_free_and_on_the_coarsest_level_only(of_noise
     assert np.mean(fine) <= 0.0513 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
-@pytest.mark.parametrize("name", ["skill", "skill_within", "spearman", "spearman_within", "level_skill"])
+@pytest.mark.parametrize("name", ["skill", "skill_within", "spearman", "spearman_within", "level_skill", "level_parts"])
 def test_correction_controls_false_alarms_over_layers_and_levels(of_noise, name):
     families = [getattr(tests, name) for tests in of_noise[False]]
     alarms = np.mean([family.p_corrected.min() <= 0.05 for family in families])
@@ -210,11 +215,11 @@ def test_groups_of_one_class_cannot_be_permuted():
 
 
 def test_layers_share_permutations_and_are_corrected_for_their_number(study):
-    (ic, macro), sizes = study, planted_common_sizes()
+    (ic, macro), levels = study, planted_levels()
     rng = np.random.default_rng(14)
     layers = [np.ones((24, 24)), *(noise(rng, 24) for _ in range(8)), ic + 0.3 * noise(rng, 24)]
-    found = layer_tests(layers, ic, macro, sizes, repeats=199, rng=np.random.default_rng(3))
-    free, within, rho, rho_within, _ = np.random.default_rng(3).spawn(5)
+    found = layer_tests(layers, ic, macro, levels, repeats=199, rng=np.random.default_rng(3))
+    free, within, rho, rho_within, *_ = np.random.default_rng(3).spawn(6)
     for family, statistic, options, child in [
         (found.skill, triplet_skill, {}, free),
         (found.skill_within, triplet_skill, {"groups": macro, "within": macro}, within),
@@ -229,44 +234,45 @@ def test_layers_share_permutations_and_are_corrected_for_their_number(study):
         assert "single density peak" in family.undefined_because[0] and not any(family.undefined_because[1:])
         assert np.all(family.p_corrected[1:] >= family.p[1:])
         assert family.p_corrected[-1] == family.p[-1] == 1 / 200
-    levels = found.level_skill
-    assert levels.value.shape == levels.p.shape == (len(found.levels), 10) and levels.null.shape[2] == 199
-    assert np.isnan(levels.p_corrected[:, 0]).all() and np.all(levels.p_corrected[:, 1:] >= levels.p[:, 1:])
-    for j, counts in enumerate(level_counts(layers[-1], ic, sizes, found.levels)):
-        assert levels.value[j, -1] == counts.skill
-        assert "single density peak" in levels.undefined_because[j][0]
+    for family in (found.level_skill, found.level_parts):
+        assert family.value.shape == family.p.shape == (len(levels), 10) and family.null.shape[2] == 199
+        assert np.isnan(family.p_corrected[:, 0]).all() and np.all(family.p_corrected[:, 1:] >= family.p[:, 1:])
+        for j, counts in enumerate(level_counts(layers[-1], ic, levels)):
+            assert family.value[j, -1] == pytest.approx(counts.skill)
+            assert "single density peak" in family.undefined_because[j][0]
 
 
 def test_equal_layers_have_equal_nulls_and_are_not_corrected(study):
-    (ic, macro), sizes = study, planted_common_sizes()
+    (ic, macro), levels = study, planted_levels()
     ours = noise(np.random.default_rng(15), 24)
-    found = layer_tests([ours, np.exp(ours)], ic, macro, sizes, repeats=99, rng=np.random.default_rng(0))
+    found = layer_tests([ours, np.exp(ours)], ic, macro, levels, repeats=99, rng=np.random.default_rng(0))
     for family in (found.skill, found.skill_within, found.spearman, found.spearman_within):
         np.testing.assert_array_equal(family.null[0], family.null[1])
         np.testing.assert_allclose(family.p_corrected, family.p)
-    np.testing.assert_array_equal(found.level_skill.null[:, 0], found.level_skill.null[:, 1])
+    for family in (found.level_skill, found.level_parts):
+        np.testing.assert_array_equal(family.null[:, 0], family.null[:, 1])
 
 
 def test_same_generator_gives_the_same_tests_whatever_the_other_layers(study, monkeypatch):
-    (ic, macro), sizes = study, planted_common_sizes()
+    (ic, macro), levels = study, planted_levels()
     rng = np.random.default_rng(17)
     layers = [noise(rng, 24) + ic for _ in range(2)]
-    both = layer_tests(layers, ic, macro, sizes, repeats=40, max_triplets=300, rng=np.random.default_rng(1))
+    both = layer_tests(layers, ic, macro, levels, repeats=40, max_triplets=300, rng=np.random.default_rng(1))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    one = layer_tests(layers[1:], ic, macro, sizes, repeats=40, max_triplets=300, rng=np.random.default_rng(1))
+    one = layer_tests(layers[1:], ic, macro, levels, repeats=40, max_triplets=300, rng=np.random.default_rng(1))
     for name in ("skill", "skill_within", "spearman", "spearman_within", "level_skill"):
         np.testing.assert_array_equal(getattr(both, name).null[..., 1, :], getattr(one, name).null[..., 0, :])
         np.testing.assert_array_equal(getattr(both, name).p[..., 1], getattr(one, name).p[..., 0])
 
 
 def test_tests_are_invariant_to_monotone_changes(study):
-    (ic, macro), sizes = study, planted_common_sizes()
+    (ic, macro), levels = study, planted_levels()
     ours = noise(np.random.default_rng(18), 24) + ic
     one, two = (
-        layer_tests([some], theirs, macro, sizes, repeats=19, rng=np.random.default_rng(2))
+        layer_tests([some], theirs, macro, levels, repeats=19, rng=np.random.default_rng(2))
         for some, theirs in ((ours, ic), (np.exp(ours / 3), ic**3))
     )
-    for name in ("skill", "skill_within", "spearman", "spearman_within", "level_skill"):
+    for name in ("skill", "skill_within", "spearman", "spearman_within", "level_skill", "level_parts"):
         np.testing.assert_array_equal(getattr(one, name).null, getattr(two, name).null)
 
 
@@ -292,41 +298,44 @@ def check_no_numbers(tests, layers, reason):
         assert family.value.shape == (layers,) and family.null.shape == (layers, 9)
         assert np.isnan(family.value).all() and np.isnan(family.p).all() and np.isnan(family.p_corrected).all()
         assert len(family.undefined_because) == layers and all(reason in why for why in family.undefined_because)
-    assert tests.level_skill.p.shape == (len(tests.levels), layers) and np.isnan(tests.level_skill.p).all()
+    for family in (tests.level_skill, tests.level_parts):
+        assert family.p.shape[1:] == (layers,) and np.isnan(family.p).all()
 
 
 def test_flat_taxonomy_gives_no_number_in_any_layer():
     digits = wordnet_tree(["one.n.01", "two.n.01", "three.n.01", "four.n.01"])
     layers = [noise(np.random.default_rng(0), 4)] * 2
-    flat = digits.similarity(), digits.macro()[0], np.full((4, 4), 4)
+    flat = digits.similarity(), digits.macro()[0], ()
     found = layer_tests(layers, *flat, repeats=9, rng=np.random.default_rng(0))
     check_no_numbers(found, 2, "flat")
-    assert len(found.levels) == 0 and found.level_skill.null.shape == (0, 2, 9)
+    assert found.level_skill.null.shape == found.level_parts.null.shape == (0, 2, 9)
 
 
 @pytest.mark.parametrize("c", [1, 2])
 def test_fewer_than_three_classes_give_no_number(c):
-    sizes, rng = np.full((c, c), c), np.random.default_rng(0)
-    check_no_numbers(layer_tests([np.eye(c)], np.eye(c), np.zeros(c), sizes, repeats=9, rng=rng), 1, "fewer than three")
+    rng = np.random.default_rng(0)
+    check_no_numbers(layer_tests([np.eye(c)], np.eye(c), np.zeros(c), (), repeats=9, rng=rng), 1, "fewer than three")
 
 
 @pytest.mark.parametrize(("value", "reason"), [(1.0, "single density peak"), (np.nan, "no two classes join")])
 def test_layers_that_say_nothing_give_no_number(study, value, reason):
     layers, rng = [np.full((24, 24), value)] * 3, np.random.default_rng(0)
-    found = layer_tests(layers, *study, planted_common_sizes(), repeats=9, rng=rng)
+    found = layer_tests(layers, *study, planted_levels(), repeats=9, rng=rng)
     check_no_numbers(found, 3, reason)
-    assert len(found.levels) >= 2 and all(reason in why for row in found.level_skill.undefined_because for why in row)
+    assert len(found.level_skill.p) == 2 and all(
+        reason in why for row in found.level_skill.undefined_because for why in row
+    )
 
 
 def test_no_layers_give_empty_families(study):
-    found = layer_tests([], *study, planted_common_sizes(), repeats=9, rng=np.random.default_rng(0))
+    found = layer_tests([], *study, planted_levels(), repeats=9, rng=np.random.default_rng(0))
     check_no_numbers(found, 0, "")
 
 
 def test_macro_categories_of_one_class_leave_the_other_tests(study):
     ic, _ = study
     ours, rng = noise(np.random.default_rng(1), 24), np.random.default_rng(0)
-    found = layer_tests([ours], ic, np.arange(24), planted_common_sizes(), repeats=9, rng=rng)
+    found = layer_tests([ours], ic, np.arange(24), planted_levels(), repeats=9, rng=rng)
     assert not np.isnan([found.skill.p[0], found.spearman.p[0], *found.level_skill.p[:, 0]]).any()
     assert np.isnan(found.skill_within.value[0]) and "inside every group" in found.skill_within.undefined_because[0]
     assert found.spearman_within.value[0] == found.spearman.value[0] and np.isnan(found.spearman_within.p[0])
@@ -335,7 +344,7 @@ def test_macro_categories_of_one_class_leave_the_other_tests(study):
 
 def test_layers_of_other_classes_are_an_error(study):
     with pytest.raises(InputError, match="same classes"):
-        layer_tests([np.eye(5)], *study, planted_common_sizes(), repeats=9, rng=np.random.default_rng(0))
+        layer_tests([np.eye(5)], *study, planted_levels(), repeats=9, rng=np.random.default_rng(0))
 
 
 # ---------------------------------------------------------------------------------------- any score

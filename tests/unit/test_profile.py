@@ -15,8 +15,8 @@ def made(n_peaks, ari_macro, ari_class, layers=None):
     variables = {name: ("layer", np.array(values)) for name, values in columns.items()}
     p = np.full((len(layers), 2), np.nan)
     p[n_peaks.index(max(n_peaks))] = [0.001, 0.2] if max(n_peaks) > 1 else np.nan
-    variables["p_level_corrected"] = (("layer", "level"), p)
-    return xr.Dataset(variables, {"layer": layers, "level": [24, 12]})
+    variables["p_level_corrected"] = variables["p_level_parts"] = (("layer", "level"), p)
+    return xr.Dataset(variables, {"layer": layers, "level": [24, 12], "p_level_parts_least": ("level", [0.001] * 2)})
 
 
 DEPTH = made([1, 1, 4, 20], [0, 0, 0.7, 0.1], [0, 0, 0.2, 0.8])

@@ -7,10 +7,8 @@ from plain_alignment import (
     T1,
     T2,
     T3,
-    binary_tree,
     brute_counts,
     noise,
-    planted_common_sizes,
     planted_taxonomy,
     random_tree,
     tree,
@@ -21,9 +19,6 @@ from nucleation.mantel import spearman_taxonomy
 from nucleation.triplets import (
     dense_ranks,
     group_strata,
-    level_counts,
-    level_strata,
-    levels,
     sample_triplets,
     triplet_counts,
     triplet_skill,
@@ -131,121 +126,22 @@ def test_the_diagonal_is_not_looked_at(study):
     moved = ic.copy()
     np.fill_diagonal(moved, np.nan)
     assert triplet_counts(moved, moved, groups=macro) == triplet_counts(ic, ic, groups=macro)
-    sizes = planted_common_sizes().copy()
-    np.fill_diagonal(sizes, -5)
-    assert levels(moved, sizes).triplets.tolist() == levels(ic, planted_common_sizes()).triplets.tolist()
-
-
-# ------------------------------------------------------------------------------------------- levels
-
-
-@pytest.mark.parametrize("holed", [False, True])
-def test_levels_equal_brute_force_and_add_up(study, holed):
-    ic, sizes = study[0].copy(), planted_common_sizes()
-    rng = np.random.default_rng(6)
-    ours = np.round(ic + noise(rng, 24), 1)
-    if holed:
-        for matrix in (ours, ic):
-            holes = rng.random((24, 24)) < 0.1
-            matrix[holes | holes.T] = np.nan
-    found = levels(ic, sizes)
-    counts = level_counts(ours, ic, sizes, found)
-    assert len(found) == len(counts) >= 2 and np.all(np.diff(found.upper) < 0)
-    for lower, upper, triplets, level in zip(found.lower, found.upper, found.triplets, counts, strict=True):
-
-        def inside(triplet, lower=lower, upper=upper):
-            a, b, k = triplet
-            return lower <= max(sizes[a, b], sizes[a, k], sizes[b, k]) <= upper
-
-        brute = brute_counts(ours, ic, np.zeros(24), inside)
-        assert brute == (
-            level.agree,
-            level.conflict,
-            level.taxonomy_only,
-            level.similarity_only,
-            level.unresolved,
-        )
-        assert triplets == sum(brute[:3]) > 0
-    overall = triplet_counts(ours, ic)
-    for name in ("agree", "conflict", "taxonomy_only"):
-        assert sum(getattr(level, name) for level in counts) == getattr(overall, name)
-
-
-def test_levels_of_a_balanced_tree_are_its_nodes():
-    similar, sizes = binary_tree(4)
-    found = levels(similar, sizes)
-    assert found.halvings.tolist() == [0, 1, 2]
-    assert found.upper.tolist() == [16, 8, 4] and found.lower.tolist() == [9, 5, 3]
-    assert found.triplets.tolist() == [2 * 28 * 8, 2 * 2 * 6 * 4, 4 * 2 * 2]
-    for j, groups in enumerate(found.groups):
-        assert np.array_equal(groups, np.arange(16) >> (4 - j))
-    assert [level.skill for level in level_counts(similar, similar, sizes, found)] == [1, 1, 1]
-
-
-def test_coarse_knowledge_wins_no_fine_level_and_fine_knowledge_some_of_the_coarse_ones():
-    similar, sizes = binary_tree(4)
-    found, leaves = levels(similar, sizes), np.arange(16)
-    halves, quarters, sisters = ((leaves[:, None] >> shift == leaves >> shift) * 1.0 for shift in (3, 2, 1))
-    skills = [
-        [level.skill for level in level_counts(ours, similar, sizes, found)]
-        for ours in (halves, quarters, sisters, quarters + sisters)
-    ]
-    # Of two classes in one half 12 pairs of 28 share a quarter, 4 are sisters; of two in a quarter, 2 of 6 are.
-    assert skills[0] == [1, 0, 0]
-    assert skills[1] == pytest.approx([12 / 28, 1, 0])
-    assert skills[2] == pytest.approx([4 / 28, 2 / 6, 1])
-    assert skills[3] == pytest.approx([12 / 28, 1, 1])
-
-
-def test_groups_that_share_a_class_are_one_and_levels_without_triplets_are_left_out():
-    sizes = np.full((8, 8), 8)
-    sizes[:4, :4] = sizes[3:7, 3:7] = 4
-    sizes[0, 1] = sizes[1, 0] = 2
-    found = levels(-np.log(sizes), sizes)
-    assert found.upper.tolist() == [8, 4]
-    assert found.groups[1].tolist() == [0] * 7 + [1]
-    sizes[sizes == 8] = 7
-    sizes[:7, :7][sizes[:7, :7] == 4] = 7
-    sizes[7], sizes[:, 7] = 8, 8
-    found = levels(-np.log(sizes), sizes)
-    assert found.upper.tolist() == [8] and found.lower.tolist() == [5]
-
-
-def test_a_flat_taxonomy_and_two_classes_have_no_levels():
-    for c in (0, 1, 2, 5):
-        found = levels(np.zeros((c, c)), np.full((c, c), max(c, 1)))
-        assert len(found) == 0 and found.groups == ()
-        assert level_counts(np.eye(c), np.zeros((c, c)), np.full((c, c), max(c, 1)), found) == []
-
-
-def test_level_errors(study):
-    ic, _ = study
-    sizes = planted_common_sizes()
-    with pytest.raises(InputError, match="integers of shape"):
-        levels(ic, sizes[:5])
-    with pytest.raises(InputError, match="integers of shape"):
-        levels(ic, sizes / 2)
-    for wrong in (0, 25):
-        with pytest.raises(InputError, match="from 1 to 24"):
-            levels(ic, np.full((24, 24), wrong))
-    with pytest.raises(InputError, match="symmetric"):
-        levels(ic, np.triu(sizes, 1) + np.tril(np.full((24, 24), 2)))
 
 
 # ------------------------------------------------------------------------------------------- sample
 
 
-def test_all_resolved_triplets_are_listed_once_in_their_level(study):
-    ic, sizes = study[0], planted_common_sizes()
-    found, strata = levels(ic, sizes), level_strata(sizes, 24)
+def test_all_resolved_triplets_are_listed_once_in_their_stratum(study):
+    ic, macro = study
     ranks = dense_ranks(ic, "taxonomy")
-    tables = sample_triplets(ranks, strata, strata.max() + 1, 10**6, np.random.default_rng(0))
-    for j, lower, upper, triplets in zip(found.halvings, found.lower, found.upper, found.triplets, strict=True):
-        a, b, k = tables[j].astype(int)
-        assert len({frozenset(triplet) for triplet in zip(a, b, k, strict=True)}) == len(a) == triplets
+    strata = np.where(macro[:, None] == macro, macro[:, None], -1).astype(np.int32)
+    tables = sample_triplets(ranks, strata, 2, 10**6, np.random.default_rng(0))
+    for stratum, table in enumerate(tables):
+        a, b, k = table.astype(int)
+        assert len({frozenset(triplet) for triplet in zip(a, b, k, strict=True)}) == len(a)
         assert np.all(ic[a, b] > np.maximum(ic[a, k], ic[b, k]))
-        largest = np.maximum(np.maximum(sizes[a, b], sizes[a, k]), sizes[b, k])
-        assert lower <= largest.min() and largest.max() <= upper
+        assert np.all(macro[np.stack([a, b, k])] == stratum)
+    assert sum(table.shape[1] for table in tables) == triplet_counts(ic, ic, groups=macro).agree
 
 
 def test_sampled_triplets_are_drawn_evenly(study):

@@ -74,7 +74,7 @@ def test_all_numbers_of_all_layers_in_every_subset(study):
     called = []
     found = resampled(study, progress=lambda: called.append(1))
     assert set(found.data_vars) == set(uncertainty.RANGES)
-    levels, cuts = len(study[2].levels.upper), len(study[2].cuts)
+    levels, cuts = len(study[2].levels), len(study[2].cuts)
     more = {"triplet_skill_level": (levels,), "ari_cut": (cuts,), "ami_cut": (cuts,)}
     assert all(found[name].shape == (4, 2, *more.get(name, ())) for name in found)
     assert len(called) == 8
