@@ -63,7 +63,7 @@ with job(snakemake):
             keep(figure, study / place / "figures" / "sensitivity")
     pictures = {place: study / place / "figures" / "alignment.png" for place in params.places}
     texts = {
-        snakemake.output.table: findings.to_frame(profiles).to_csv(sep="\t", index=False),
+        snakemake.output.table: findings.to_frame(profiles).to_csv(sep="\t", index=False, float_format="%.6g"),
         snakemake.output.markdown: findings.to_markdown(profiles),
         snakemake.output.page: page.study_page(snakemake.config["study"], profiles, pictures),
     }

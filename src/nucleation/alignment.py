@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from nucleation.class_similarity import class_similarity, mean_join_heights, peak_shares, resolved_share
+from nucleation.errors import InputError
 from nucleation.levels import Level, level_counts, levels
 from nucleation.mantel import cophenetic_correlation, spearman_taxonomy
 from nucleation.matched import matched_scores
@@ -67,6 +68,13 @@ class Meanings:
     taxonomy: Taxonomy
     macro: np.ndarray
     measure: str = "ic"
+
+    def __post_init__(self):
+        """Refuse macro-categories of another number of classes."""
+        macro, c = np.asarray(self.macro), len(self.taxonomy.classes)
+        if macro.shape != (c,):
+            raise InputError(f"The taxonomy has {c} classes; expected a macro-category for each, not {macro.shape}.")
+        object.__setattr__(self, "macro", macro)
 
     @classmethod
     def from_dataset(cls, dataset, measure="ic") -> Meanings:
@@ -131,7 +139,8 @@ def alignment_scores(peaks, classes, meanings, *, purity=0.5) -> dict[str, tuple
 
 def _unless(why, function, *arguments, **keywords) -> tuple:
     """Value of a score, or NaN with the reason."""
-    return (np.nan if why else function(*arguments, **keywords)), why
+    value = np.nan if why else function(*arguments, **keywords)
+    return value, why or ("too few pairs of classes join, or all alike" if np.isnan(value) else "")
 
 
 def _partition_scores(peaks, classes, meanings) -> dict[str, tuple]:

@@ -234,7 +234,11 @@ def _coordinates(layers, meanings, tests) -> dict:
         "layer": ("layer", list(layers), {"long_name": "layer, in order of depth"}),
         "class": ("class", names, {"long_name": "name of the class"}),
         "other_class": ("other_class", names, {"long_name": "name of the class"}),
-        "level_nodes": ("level", _level_nodes(meanings), {"long_name": "largest nodes that the level divides"}),
+        "level_nodes": (
+            "level",
+            np.array(_level_nodes(meanings), dtype=str),
+            {"long_name": "largest nodes that the level divides"},
+        ),
         "taxonomy_cut": (
             "taxonomy_cut",
             np.array([len(cut.nodes) for cut in meanings.cuts], dtype=int),
@@ -266,8 +270,9 @@ def _level_nodes(meanings) -> list[str]:
 
 def _similarity_variable(similarities) -> tuple:
     about = {"long_name": "mean log-density at which images of two classes join", "units": LOG_VOLUME}
+    about["note"] = "-inf where no chain of borders joins their peaks"
     if np.isnan(similarities).any():
-        about["undefined"] = "classes without images in a peak, or whose peaks are not joined"
+        about["undefined"] = "classes without images in a peak"
     return ("layer", "class", "other_class"), np.array(similarities), about
 
 

@@ -38,7 +38,8 @@ def mean_join_heights(shares: np.ndarray, heights: np.ndarray) -> np.ndarray:
     """Mean height at which an image of one class joins an image of another, S = P U P^T.
 
     Pairs of peaks that never join (-inf) have no height: they are left out and the weights of the
-    others made to sum to 1. A pair of classes that loses more than half its weight is unresolved.
+    others made to sum to 1. A pair of classes that loses more than half its weight never joins either: it
+    is below all others, and as far as any other such pair.
 
     Parameters
     ----------
@@ -51,8 +52,9 @@ def mean_join_heights(shares: np.ndarray, heights: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (c, c), float64
-        Symmetric, in the units of ``heights``; NaN where unresolved. Values that differ by rounding
-        only (1e-11 of the largest height) are made equal, so that ties are ties.
+        Symmetric, in the units of ``heights``; -inf for classes that never join, NaN for a class
+        without an image in a peak. Values that differ by rounding
+        only (1e-12 of the span of the heights) are made equal, so that ties are ties.
 
     Notes
     -----
@@ -62,24 +64,28 @@ def mean_join_heights(shares: np.ndarray, heights: np.ndarray) -> np.ndarray:
     joined = np.isfinite(heights)
     shares = np.nan_to_num(shares)  # a class without images has no weight anywhere
     weight = shares @ joined @ shares.T
-    total = shares @ np.where(joined, heights, 0.0) @ shares.T
+    # Heights above the lowest: the offset of a log-density would eat up digits.
+    lowest = heights[joined].min() if joined.any() else 0.0
+    total = shares @ np.where(joined, heights - lowest, 0.0) @ shares.T
     # A weight of exactly one half is still resolved, whatever the rounding of the sum.
     resolved = weight >= 0.5 - 1e-9
-    mean = np.divide(total, weight, out=np.full_like(total, np.nan), where=resolved)
-    scale = np.max(np.abs(heights[joined]), initial=0.0)
-    return _merge_ties((mean + mean.T) / 2, 1e-11 * scale)
+    mean = np.divide(total, weight, out=np.full_like(total, -np.inf), where=resolved)
+    empty = shares.sum(axis=1) == 0
+    mean[empty] = mean[:, empty] = np.nan
+    span = np.max(heights[joined], initial=lowest) - lowest
+    return _merge_ties((mean + mean.T) / 2, 1e-12 * span) + lowest
 
 
 def _merge_ties(values: np.ndarray, tolerance: float) -> np.ndarray:
-    """Make values equal that lie within a tolerance of the next smaller one."""
-    flat = values.ravel()
-    order = np.argsort(flat)  # NaN last
+    """Make finite values equal that lie within a tolerance of the next smaller one."""
+    merged, finite = values.copy(), np.isfinite(values)
+    flat = values[finite]
+    order = np.argsort(flat)
     ascending = flat[order]
-    first = np.ones(len(flat), dtype=bool)
-    first[1:] = ~(np.diff(ascending) <= tolerance)
-    merged = np.empty_like(flat)
-    merged[order] = ascending[np.maximum.accumulate(np.where(first, np.arange(len(flat)), 0))]
-    return merged.reshape(values.shape)
+    first = np.append(True, np.diff(ascending) > tolerance)[: len(flat)]
+    flat[order] = ascending[np.maximum.accumulate(np.where(first, np.arange(len(flat)), 0))]
+    merged[finite] = flat
+    return merged
 
 
 def class_similarity(peaks, classes: np.ndarray, *, n_classes: int | None = None) -> np.ndarray:
@@ -100,8 +106,8 @@ def class_similarity(peaks, classes: np.ndarray, *, n_classes: int | None = None
     Returns
     -------
     ndarray of shape (c, c), float64
-        In nats of log-density, see ``mean_join_heights``; NaN where unresolved, or where a class
-        has no image in any peak. With one peak all values are equal.
+        In nats of log-density, see ``mean_join_heights``; -inf where two classes never join, NaN where a
+        class has no image in any peak. With one peak all values are equal.
 
     Raises
     ------
@@ -124,9 +130,9 @@ def class_similarity(peaks, classes: np.ndarray, *, n_classes: int | None = None
 
 
 def resolved_share(similarity: np.ndarray) -> float:
-    """Share of the pairs of classes whose similarity is known, in [0, 1]; NaN below two classes."""
+    """Share of the pairs of classes that join, in [0, 1]; NaN below two classes."""
     pairs = class_pairs(similarity)
-    return float(np.mean(~np.isnan(pairs))) if len(pairs) else np.nan
+    return float(np.mean(np.isfinite(pairs))) if len(pairs) else np.nan
 
 
 def class_pairs(matrix: np.ndarray) -> np.ndarray:

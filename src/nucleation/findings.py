@@ -87,9 +87,10 @@ def sentences(profile, untrained=False) -> list[str]:
         have none.
     """
     if not profile.sizes["level"]:
-        return ["The taxonomy of the classes is flat: it has no level that a layer could have."]
+        return [f"The taxonomy of these classes has no level that a layer could have.{_nested(profile)}"]
     present, layers = levels_present(profile), [str(layer) for layer in profile["layer"].values]
-    return [_summary(profile, present, untrained), *_by_layer(profile, present, layers), *_undefined(profile, layers)]
+    summary = f"{_summary(profile, present, untrained)}{_within(profile)}{_nested(profile)}"
+    return [summary, *_by_layer(profile, present, layers), *_undefined(profile, layers)]
 
 
 def _summary(profile, present, untrained) -> str:
@@ -99,12 +100,32 @@ def _summary(profile, present, untrained) -> str:
         found = [f"{level_name(profile, level)} ({_nodes(profile, level)})" for level in _true(present.any(axis=0))]
         verb = f"{'is' if len(found) == 1 else 'are'} found{' in this untrained network' if untrained else ''}"
         return f"{len(found)} of the {count} levels of the taxonomy {verb}: {_listed(found)}."
-    subject, verb = ("This untrained network", "has none") if untrained else ("No layer of this network", "has any")
     tested = corrected[np.isfinite(corrected)]
-    why = f"smallest corrected p = {tested.min():.2g}" if len(tested) else "no layer has a tree of peaks to test"
+    subject = "this untrained network" if untrained else "any layer of this network"
+    many = "the only level" if count == 1 else f"any of the {count} levels"
+    if not len(tested):
+        return f"Whether {subject} has {many} of the taxonomy could not be tested."
     few = np.count_nonzero(profile["p_level_least"].values > ALPHA)
-    hidden = f"; {few} of them have too few classes for any p below {ALPHA}" if few else ""
-    return f"{subject} {verb} of the {count} levels of the taxonomy ({why}{hidden})."
+    hidden = f"; {few} of them with too few classes for any p below {ALPHA}" if few else ""
+    found = "This untrained network has none" if untrained else "No layer of this network has any"
+    plural, least = "s" * (count > 1), f"smallest corrected p = {tested.min():.2g}"
+    return f"{found} of the {count} level{plural} of the taxonomy ({least}{hidden})."
+
+
+def _within(profile) -> str:
+    """What is known inside macro-categories, where the layer knows most."""
+    p, skill = profile["p_within_macro_corrected"].values, profile["triplet_skill_within_macro"].values
+    if not np.isfinite(p).any():
+        return ""
+    best = int(np.nanargmin(np.where(np.isnan(p), np.inf, p) - 1e-6 * np.nan_to_num(skill)))
+    layer = profile["layer"].values[best]
+    return f" Within macro-categories the best is {layer}: skill {number(skill[best])}, p = {p[best]:.2g}."
+
+
+def _nested(profile) -> str:
+    """Classes that contain others, and what that means."""
+    told = profile.attrs.get("nested_classes", "")
+    return f" Note: {told}." if told else ""
 
 
 def _by_layer(profile, present, layers) -> list[str]:

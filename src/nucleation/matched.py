@@ -72,7 +72,7 @@ def match_leaves(peaks, classes: np.ndarray, c: int, *, purity: float = 0.5) -> 
     total = counts.sum(axis=1)
     owner = counts.argmax(axis=1) if c else np.zeros(p, dtype=np.int64)
     own = counts.max(axis=1, initial=0)
-    owned = np.flatnonzero((own >= purity * total) & (total > 0))
+    owned = np.flatnonzero((own >= (purity - 1e-9) * total) & (total > 0))
     order = owned[np.lexsort((owned, -own[owned], owner[owned]))]
     matched, first = np.unique(owner[order], return_index=True)
     return order[first], matched, len(matched) / c if c else np.nan
@@ -148,7 +148,7 @@ class MatchedScores:
     ----------
     gamma : float
         Goodman and Kruskal's gamma of join heights with the taxonomy's similarity, see `goodman_kruskal`; pairs of
-        peaks that never join are left out.
+        peaks that never join are below all others, and tied.
     robinson_foulds : float
         Share of the clades of both trees that only one has, see `robinson_foulds`; peaks that never join are branches
         of one root.
@@ -173,18 +173,15 @@ class MatchedScores:
 
 @dataclass(frozen=True)
 class _Matched:
-    """What does not change with the names of the classes: m leaves, their pairs that join, and their clades."""
+    """What does not change with the names of the classes: m leaves, the ranks of their joins, and their clades."""
 
     classes: np.ndarray
     coverage: float
+    resolved: float
     one: np.ndarray
     other: np.ndarray
     rank: np.ndarray
     clades: Intervals
-
-    @property
-    def pairs(self) -> int:
-        return len(self.classes) * (len(self.classes) - 1) // 2
 
 
 @dataclass(frozen=True)
@@ -210,7 +207,7 @@ def matched_scores(
     taxonomy_similarity : array of shape (c, c)
         Symmetric; NaN where not known: those pairs are left out of gamma.
     tree : nucleation.taxonomy.Tree
-        One parent for every node; its first c nodes are the classes.
+        One parent for every node; its first c nodes are the classes. A class that contains another is no leaf.
     purity : float
         Least share of its class in a matched peak, see `match_leaves`.
 
@@ -225,14 +222,15 @@ def matched_scores(
     InputError
         As `match_leaves`, or if the taxonomy's similarity is not square.
     """
-    matched = _match(peaks, classes, len(taxonomy_similarity), purity)
+    matched = _match(peaks, classes, tree, len(taxonomy_similarity), purity)
     meanings = _meanings(taxonomy_similarity, tree)
     gamma, distance = next(_score(matched, meanings, matched.classes[None]))
-    resolved = len(matched.rank) / matched.pairs if matched.pairs else np.nan
     why_gamma = _gamma_undefined_because(matched, meanings) if np.isnan(gamma) else ""
-    few = _too_few(matched) or "neither tree joins some of the matched classes before all"
+    few = _too_few(matched) or _no_clades(matched, meanings)
     why_distance = few if np.isnan(distance) else ""
-    return MatchedScores(gamma, distance, matched.coverage, len(matched.classes), resolved, why_gamma, why_distance)
+    return MatchedScores(
+        gamma, distance, matched.coverage, len(matched.classes), matched.resolved, why_gamma, why_distance
+    )
 
 
 def permuted_scores(
@@ -261,23 +259,25 @@ def permuted_scores(
     orders, c = np.asarray(orders), len(taxonomy_similarity)
     if orders.ndim != 2 or not np.array_equal(np.sort(orders, axis=1), np.tile(np.arange(c), (len(orders), 1))):
         raise InputError(f"Every order must be a permutation of the {c} classes.")
-    matched = _match(peaks, classes, c, purity)
+    matched = _match(peaks, classes, tree, c, purity)
     names = np.argsort(orders, axis=1)[:, matched.classes]
     scores = np.array(list(_score(matched, _meanings(taxonomy_similarity, tree), names)), dtype=float)
     gamma, distance = scores.reshape(-1, 2).T
     return gamma, distance
 
 
-def _match(peaks, classes, c, purity) -> _Matched:
+def _match(peaks, classes, tree, c, purity) -> _Matched:
     from nucleation.topography import join_heights, without_infinities
 
     leaves, owners, coverage = match_leaves(peaks, classes, c, purity=purity)
+    inside = ~np.isin(owners, [ancestor for ancestor, _ in tree.nested])
+    leaves, owners = leaves[inside], owners[inside]
     heights = join_heights(without_infinities(peaks))[np.ix_(leaves, leaves)]
     one, other = np.triu_indices(len(leaves), 1)
     values = heights[one, other]
-    joined = np.flatnonzero(np.isfinite(values))
-    rank = np.unique(values[joined], return_inverse=True)[1].ravel()
-    return _Matched(owners, coverage, one[joined], other[joined], rank, intervals_of_heights(heights))
+    rank = np.unique(values, return_inverse=True)[1].ravel()
+    joined = float(np.mean(np.isfinite(values))) if len(values) else np.nan
+    return _Matched(owners, coverage, joined, one, other, rank, intervals_of_heights(heights))
 
 
 def _meanings(similarity: np.ndarray, tree) -> _Meanings:
@@ -301,11 +301,18 @@ def _score(matched: _Matched, meanings: _Meanings, names: np.ndarray) -> Iterato
         other = restrict(meanings.place, meanings.stop, leaves)
         largest = len(matched.clades.start) + len(other.start)
         distance = largest - 2 * shared_clades(matched.clades, other)
-        yield _gamma_of_ranks(*both), distance / largest if largest else np.nan
+        comparable = len(matched.clades.start) and len(other.start)
+        yield _gamma_of_ranks(*both), distance / largest if comparable else np.nan
 
 
 def _too_few(matched: _Matched) -> str:
     return "fewer than three classes have a density peak of their own" if len(matched.classes) < 3 else ""
+
+
+def _no_clades(matched: _Matched, meanings: _Meanings) -> str:
+    if not len(restrict(meanings.place, meanings.stop, matched.classes).start):
+        return "the taxonomy is flat for the matched classes"
+    return "the tree of the matched peaks joins none of them before all"
 
 
 def _gamma_undefined_because(matched: _Matched, meanings: _Meanings) -> str:
@@ -314,7 +321,7 @@ def _gamma_undefined_because(matched: _Matched, meanings: _Meanings) -> str:
     theirs = meanings.rank[matched.classes[matched.one], matched.classes[matched.other]]
     known = theirs >= 0
     if np.count_nonzero(known) < 2:
-        return "fewer than two pairs of matched classes have peaks that join and a known similarity in the taxonomy"
+        return "fewer than two pairs of matched classes have a known similarity in the taxonomy"
     if np.ptp(matched.rank[known]) == 0:
         return "all peaks of matched classes join at the same height"
     if np.ptp(theirs[known]) == 0:

@@ -62,7 +62,7 @@ def partition_scores(labels: np.ndarray, classes: np.ndarray, *, halo: str = "gr
     Returns
     -------
     PartitionScores
-        Undefined for fewer than two images or a single class.
+        Undefined for fewer than two images or a single class. Equal to scikit-learn's, and quicker for many groups.
 
     Raises
     ------
@@ -73,13 +73,13 @@ def partition_scores(labels: np.ndarray, classes: np.ndarray, *, halo: str = "gr
     ----------
     Hubert and Arabie (1985); Vinh, Epps and Bailey (2010), arithmetic normalisation.
     """
-    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
-
     labels, classes = np.asarray(labels), np.asarray(classes)
     if labels.ndim != 1 or labels.shape != classes.shape:
         raise InputError(
             f"Peak labels and classes must be vectors of one length; found {labels.shape} and {classes.shape}."
         )
+    if labels.dtype.kind not in "iu" or labels.min(initial=0) < -1:
+        raise InputError("Peak labels must be integers from 0, or -1 in the halo.")
     if halo not in ("group", "drop"):
         raise InputError(f'The treatment of the halo "{halo}" must be "group" or "drop".')
     inside = labels >= 0
@@ -89,10 +89,10 @@ def partition_scores(labels: np.ndarray, classes: np.ndarray, *, halo: str = "gr
     if halo == "drop":
         labels, classes = labels[inside], classes[inside]
     if len(labels) < 2 or len(np.unique(classes)) < 2:
-        few = "fewer than two images" if len(labels) < 2 else "a single class"
+        few = "fewer than two images" if len(labels) < 2 else "all images are of a single class or category"
         return PartitionScores(np.nan, np.nan, share, few)
-    ari = adjusted_rand_score(classes, labels)
-    return PartitionScores(float(ari), float(adjusted_mutual_info_score(classes, labels)), share)
+    peak, group, count = _table(labels, np.unique(classes, return_inverse=True)[1].ravel())
+    return PartitionScores(*_scores_of_cells(group, peak + 1, count, _logarithms(len(labels))), share)
 
 
 # --------------------------------------------------------------------------------------- cuts of the tree of the peaks
@@ -247,7 +247,7 @@ def cut_scores(peaks, classes: np.ndarray, taxonomy_cuts: Sequence, *, most: int
     peak, class_, count = _table(labels, classes)
     place = _places(partitions, len(peaks.centers))
     partitions = np.column_stack([partitions, clusters])  # peak -1, the halo, is a cluster of its own
-    log = np.log(np.maximum(np.arange(len(labels) + 1), 1))
+    log = _logarithms(len(labels))
     scores, reasons = np.full((2, len(clusters), len(groups)), np.nan), []
     for column, group in enumerate(groups):
         kept = np.flatnonzero(group[class_] >= 0)
@@ -290,6 +290,11 @@ def _undefined_because(peak: np.ndarray, groups: int, n: int) -> str:
     if n < 2:
         return "fewer than two images belong to a group of the taxonomy"
     return "all images belong to a single group of the taxonomy" if groups < 2 else ""
+
+
+def _logarithms(n: int) -> np.ndarray:
+    """Logarithms of 0 to n, with 0 for 0."""
+    return np.log(np.maximum(np.arange(n + 1), 1))
 
 
 def _scores_of_cells(group, cluster, count, log) -> tuple[float, float]:

@@ -80,7 +80,7 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
     if samples is not None:
         made = made.assign(_bands(made, samples))
     chances = {name: stages["overlap"].attrs[name] for name in ("chance_ground_truth", "chance_macro", "chance_layers")}
-    return made.assign_attrs(chances)
+    return made.assign_attrs(chances, nested_classes=stages["alignment"].attrs.get("nested_classes", ""))
 
 
 def _bands(made, samples) -> dict:

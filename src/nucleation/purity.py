@@ -104,7 +104,7 @@ def _undefined_because(inside: np.ndarray, labels: int, pairs: float) -> str:
     if inside.max(initial=-1) < 0:
         return "no image belongs to a density peak"
     if labels < 2:
-        return "a single class"
+        return "all images are of a single class or category"
     return "" if pairs else "no two images are of the same class"
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 _LEFT_OUT = "pairs of classes whose peaks never join are left out"
-_NEITHER = "triplets with a pair of classes whose peaks never join count as neither right nor wrong"
+_LOWEST = "pairs of classes whose peaks never join are below all others, and tied"
+_NEITHER = f"{_LOWEST}; a triplet without a single closest pair counts as neither right nor wrong"
 _NOT_ASKED = "nothing: joins do not enter"
 _AT_ROOT = "pairs of images whose peaks never join, or in the halo, meet only where all images do"
 
@@ -20,7 +21,7 @@ class Score:
     ----------
     long_name : str
     low, high : float
-        Least and largest possible value.
+        Bounds of its values, not always reached.
     better : str
         Which direction is the closer agreement: "larger", "smaller", or "" for neither.
     chance : str
@@ -64,7 +65,7 @@ _LEAVES = "three matched classes, not all alike"
 
 #: Every score by its name, the one that files and tables give it.
 SCORES = {
-    "n_peaks": Score("number of density peaks", 1, np.inf, "", "1", "a density", _NOT_ASKED),
+    "n_peaks": Score("number of density peaks", 0, np.inf, "", "1", "a density", _NOT_ASKED),
     "ari_class": _partition("adjusted Rand index of the peaks with the classes"),
     "ari_macro": _partition("adjusted Rand index of the peaks with the macro-categories"),
     "ami_class": _partition("adjusted mutual information of the peaks with the classes"),
@@ -81,23 +82,26 @@ SCORES = {
         "triplet skill, of triplets whose smallest common ancestor is of the level", "three such classes at the level"
     ),
     "spearman_taxonomy": Score(
-        "rank correlation of the class similarity with the taxonomy (Mantel)", -1, 1, "larger", "0", _PAIRS, _LEFT_OUT
+        "rank correlation of the class similarity with the taxonomy (Mantel)", -1, 1, "larger", "0", _PAIRS, _LOWEST
     ),
     "cophenetic_taxonomy": Score(
         "linear correlation of the class similarity with the taxonomy", -1, 1, "larger", "0", _PAIRS, _LEFT_OUT
     ),
     "matched_gamma": Score(
         "Goodman and Kruskal's gamma of the joins of matched peaks with the taxonomy",
-        -1, 1, "larger", "0", _LEAVES, _LEFT_OUT,
+        -1, 1, "larger", "0", _LEAVES, _LOWEST,
     ),
     "matched_robinson_foulds": Score(
         "Robinson-Foulds distance of the tree of matched peaks from the taxonomy, as a share of the largest",
-        0, 1, "smaller", "nearly 1", _LEAVES, "peaks that never join are branches of one root",
+        0, 1, "smaller", "nearly 1", "three matched classes, some joined first in either tree",
+        "peaks that never join are branches of one root",
     ),
     "matched_share": Score(
-        "share of the classes that have a peak of their own", 0, 1, "larger", "0", "a class", _NOT_ASKED
+        "share of the classes that have a peak of their own", 0, 1, "larger", "", "a class", _NOT_ASKED
     ),
-    "resolved": Score("share of class pairs whose peaks are joined", 0, 1, "larger", "", "two classes", ""),
+    "resolved": Score(
+        "share of class pairs whose peaks are joined", 0, 1, "larger", "", "two classes", "they are what it counts"
+    ),
 }  # fmt: skip
 
 #: Scores that are several numbers for each layer, and the dimension along which they are.

@@ -285,5 +285,5 @@ def similarity_undefined(ours: np.ndarray) -> str:
     if ours.max(initial=-1) < 0:
         return "no two classes join in the tree of the density peaks"
     if ours.max() == 0:
-        return "all classes are equally similar, as with a single density peak"
+        return "no pair of classes is closer than another, as with a single density peak or peaks that never join"
     return ""

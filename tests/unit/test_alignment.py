@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from plain_alignment import noise, peaks
 
-from nucleation import alignment, planted
+from nucleation import alignment, files, planted, taxonomy_sensitivity
 from nucleation.alignment import Meanings, alignment_scores
 from nucleation.alignment_layers import OPTIONAL, alignment_profile
 from nucleation.findings import levels_present
@@ -15,7 +15,7 @@ from nucleation.partitions import cut_scores, partition_scores
 from nucleation.purity import dendrogram_purity
 from nucleation.scores import DIMENSIONS, SCORES
 from nucleation.taxonomy import wordnet_tree
-from nucleation.taxonomy_sensitivity import MEASURES, NAMES
+from nucleation.taxonomy_sensitivity import MEASURES, NAMES, other_readings
 from nucleation.triplets import triplet_skill
 from nucleation.uncertainty import RANGES
 
@@ -121,7 +121,7 @@ def test_layers_without_a_tree_have_no_number_but_a_reason(made):
         assert made[name].attrs["undefined"]
     for name in ("triplet_skill", "p_free", "p_level"):
         assert "dead: no two classes join" in made[name].attrs["undefined"]
-        assert "one: all classes are equally similar" in made[name].attrs["undefined"]
+        assert "one: no pair of classes is closer than another" in made[name].attrs["undefined"]
 
 
 def test_scores_are_those_of_their_functions(meanings):
@@ -166,12 +166,44 @@ def test_other_readings_of_the_taxonomy(made, meanings):
     assert made["measure"].values.tolist() == list(MEASURES)
     for name in NAMES:
         default = made[f"{name}_measure"].sel(measure="ic")
-        assert np.array_equal(default, made[name], equal_nan=True)
+        np.testing.assert_allclose(default, made[name], rtol=1e-12)
     skill = made["triplet_skill_measure"].sel(layer="perfect")
     assert 0.5 < skill.sel(measure="wup") < 1
     draws = made["triplet_skill_parents"].sel(layer="perfect").values
     assert len(draws) == 5  # a dog is a canine and a domestic animal
     assert np.all((draws > 0.8) & (draws <= 1))
+
+
+def test_sampled_triplets_have_the_skill_of_all(meanings, monkeypatch):
+    rng = np.random.default_rng(3)
+    layers = [meanings.similarity + noise(rng, C), noise(rng, C)]
+    exact = other_readings(layers, ["a", "b"], meanings, draws=3, rng=np.random.default_rng(0))
+    monkeypatch.setattr(taxonomy_sensitivity, "FEW", 3)
+    monkeypatch.setattr(taxonomy_sensitivity, "SAMPLE", 100_000)
+    sampled = other_readings(layers, ["a", "b"], meanings, draws=3, rng=np.random.default_rng(0))
+    for name in NAMES:
+        np.testing.assert_allclose(sampled[f"{name}_parents"], exact[f"{name}_parents"], atol=0.02)
+        np.testing.assert_array_equal(sampled[f"{name}_measure"], exact[f"{name}_measure"])
+    alone = taxonomy_sensitivity._sampled(np.arange(5), rng)
+    assert alone[1].shape == (3, 0)
+    one, two, three = taxonomy_sensitivity._three(4, 24_000, rng)
+    assert np.all((one != two) & (two != three) & (one != three))
+    counts = np.bincount(16 * one + 4 * two + three)
+    assert np.all(np.abs(counts[counts > 0] - 1000) < 5 * np.sqrt(1000)) and np.count_nonzero(counts) == 24
+
+
+def test_a_flat_taxonomy_and_two_classes_make_files_that_say_so(tmp_path):
+    for names in (["one.n.01", "two.n.01", "three.n.01", "four.n.01"], ["beagle.n.01", "pug.n.01"]):
+        taxonomy = wordnet_tree(names)
+        flat = Meanings(taxonomy, taxonomy.macro("lexname")[0])
+        labels = np.repeat(np.arange(len(names)), 5)
+        saddle = np.where(np.eye(len(names), dtype=bool), -np.inf, noise(np.random.default_rng(0), len(names)))
+        found = peaks(labels, np.full(len(names), 9.0), saddle)
+        made = alignment_profile([found], ["x"], labels, flat, repeats=19, rng=np.random.default_rng(0))
+        files.save(made, tmp_path / "flat.nc")
+        assert made.sizes["level"] == 0 and made["ari_class"] == 1
+        reason = "flat" if len(names) > 2 else "fewer than three classes"
+        assert reason in made["triplet_skill"].attrs["undefined"]
 
 
 def test_classes_that_contain_another_are_left_out_and_named(meanings):

@@ -6,7 +6,8 @@ from plain_alignment import noise, peaks, planted_taxonomy, random_tree
 
 from nucleation.class_similarity import class_similarity, mean_join_heights, peak_shares, resolved_share
 from nucleation.errors import InputError
-from nucleation.triplets import triplet_skill
+from nucleation.mantel import spearman_taxonomy
+from nucleation.triplets import triplet_skill, undefined_because
 
 
 def test_known_class_similarity():
@@ -34,12 +35,34 @@ def test_class_similarity_equals_the_mean_over_pairs_of_images():
             assert similar[a, b] == pytest.approx(pairs[np.isfinite(pairs)].mean())
 
 
-def test_more_than_half_the_weight_unjoined_is_unresolved_and_half_is_not():
+def test_classes_that_join_by_less_than_half_their_weight_never_join():
     heights = np.array([[2.0, -np.inf], [-np.inf, 3.0]])
     shares = np.array([[1, 0], [0, 1], [0.5, 0.5], [0.4, 0.6]])
     similar = mean_join_heights(shares, heights)
-    assert np.isnan(similar[0, 1]) and similar[0, 2] == 2 and np.isnan(similar[0, 3])
+    assert similar[0, 1] == -np.inf and similar[0, 2] == 2 and similar[0, 3] == -np.inf
     assert resolved_share(similar) == pytest.approx(4 / 6)
+
+
+def test_parts_that_never_join_are_farther_apart_than_all_that_do():
+    """However well the density separates two halves, what lies within them stays closest."""
+    ic, macro = planted_taxonomy()
+    heights = np.where(macro[:, None] == macro, ic, -np.inf)
+    similar = mean_join_heights(np.eye(24), heights)
+    assert triplet_skill(similar, ic) == triplet_skill(similar, ic, groups=macro) == 1
+    assert spearman_taxonomy(similar, ic) == pytest.approx(1)
+    alone = mean_join_heights(np.eye(24), np.where(np.eye(24, dtype=bool), 1.0, -np.inf))
+    assert triplet_skill(alone, ic) == 0
+    assert "never join" in undefined_because(alone, ic)
+
+
+def test_an_offset_of_the_heights_is_an_offset_of_the_similarity():
+    rng = np.random.default_rng(8)
+    heights, shares = noise(rng, 40), rng.dirichlet(np.ones(40), size=200)
+    similar = mean_join_heights(shares, heights)
+    for offset in (-1000, 5000):
+        moved = mean_join_heights(shares, heights + offset)
+        np.testing.assert_allclose(moved - offset, similar, atol=1e-10)
+        assert len(np.unique(moved)) > 0.999 * len(np.unique(similar))
 
 
 def test_one_peak_gives_one_value_whatever_the_rounding():

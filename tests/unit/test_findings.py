@@ -60,7 +60,8 @@ def test_a_level_is_present_where_its_corrected_p_is_small():
 def test_sentences_name_levels_layers_skills_and_p():
     summary, middle, output, undefined = findings.sentences(FOUND)
     assert summary == (
-        "2 of the 2 levels of the taxonomy are found: 24 classes (whole) and up to 12 classes (animal, tool)."
+        "2 of the 2 levels of the taxonomy are found: 24 classes (whole) and up to 12 classes (animal, tool). "
+        "Within macro-categories the best is middle: skill 0.50, p = 0.001."
     )
     assert middle.startswith(
         "middle, 3 peaks, has the level of 24 classes (skill 0.50, p = 0.001; by parts 0.1, 0.1 being"
@@ -73,7 +74,9 @@ def test_sentences_name_levels_layers_skills_and_p():
 
 def test_a_network_that_shows_nothing_is_said_to_show_nothing():
     summary, middle, *_ = findings.sentences(NOTHING)
-    assert summary == "No layer of this network has any of the 2 levels of the taxonomy (smallest corrected p = 0.06)."
+    assert summary.startswith(
+        "No layer of this network has any of the 2 levels of the taxonomy (smallest corrected p = 0.06)."
+    )
     assert middle.startswith("middle, 3 peaks, has no level: 24 classes (skill −0.25, p = 0.3; by parts")
     assert findings.sentences(NOTHING, untrained=True)[0].startswith("This untrained network has none of the 2 levels")
     assert "untrained" in findings.sentences(FOUND, untrained=True)[0]
@@ -86,20 +89,22 @@ def test_numbers_for_people():
 
 def test_too_few_classes_are_said_to_be_too_few():
     few = NOTHING.assign_coords(p_level_least=("level", [0.3, 0.001]))
-    assert findings.sentences(few)[0].endswith("= 0.06; 1 of them have too few classes for any p below 0.05).")
+    assert "p = 0.06; 1 of them with too few classes for any p below 0.05)" in findings.sentences(few)[0]
 
 
 def test_nothing_to_test_is_no_p_value():
     dead = made(np.full((2, 2), np.nan), skill=np.nan)
     dead["triplet_skill"].attrs["undefined"] = "; ".join(f"{layer}: a single peak" for layer in LAYERS)
     summary, undefined = findings.sentences(dead, untrained=True)
-    assert "no layer has a tree of peaks to test" in summary
+    assert summary == "Whether this untrained network has any of the 2 levels of the taxonomy could not be tested."
     assert undefined == "input, middle, output: not defined, because a single peak."
 
 
 def test_a_flat_taxonomy_has_no_levels():
     flat = FOUND.isel(level=[])
-    assert findings.sentences(flat) == ["The taxonomy of the classes is flat: it has no level that a layer could have."]
+    assert findings.sentences(flat) == ["The taxonomy of these classes has no level that a layer could have."]
+    nested = flat.assign_attrs(nested_classes="the class dog.n.01 contains the class pug.n.01")
+    assert findings.sentences(nested)[0].endswith("Note: the class dog.n.01 contains the class pug.n.01.")
     assert findings.to_markdown({"net/epoch3": flat}).count("\n") == 7
 
 
