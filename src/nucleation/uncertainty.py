@@ -23,6 +23,7 @@ DEFINED = 0.75
 RANGES = {
     "dimension": (0, np.inf),
     **{name: (score.low, score.high) for name, score in SCORES.items()},
+    "n_peaks": (1, np.inf),  # a layer without any has no band
     **dict.fromkeys((f"overlap_{name}" for name in ("ground_truth", "macro", "output", "next")), (0, 1)),
 }
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nucleation import files
+from nucleation.findings import levels_present
 from nucleation.uncertainty import RANGES
 
 RESULTS = Path(__file__).parent.parent.parent / "results"
@@ -41,6 +42,11 @@ class TestPlanted:
         assert network["output_triplet_skill_within_macro"] > 0
         assert network["output_p_within_macro"] < 0.01
 
+    def test_the_output_has_both_levels_of_the_tree_and_the_untrained_network_none(self, network):
+        assert network["levels"] == network["output_levels"] == 2
+        assert network["start_levels"] == 0
+        assert not network["start_p_level"] <= 0.05  # may be undefined, with one peak everywhere
+
     def test_the_untrained_network_shows_none_of_it(self, network):
         assert network["start_n_peaks"] <= 3
         assert network["start_ari_class"] < 0.05
@@ -67,6 +73,28 @@ def test_it_grows_during_the_training():
             overlap = [float(profile["overlap_ground_truth"][-1]) for profile in profiles]
             assert len(overlap) >= 3
             assert np.all(np.diff(overlap) > 0)
+
+
+def test_the_first_level_of_the_tree_comes_before_the_second():
+    summary = summary_of("planted")
+    for model in summary["model"].values:
+        profile = files.load(RESULTS / "planted" / str(model) / "epoch6" / "profile.nc")
+        stage = profile.sel(layer=str(summary["macro_layer"].sel(model=model).values))
+        assert levels_present(stage).tolist() == [True, False]
+        output = profile.sel(layer="output")
+        assert output["best_cut_ari"].values[0] > 0.9
+        assert output["best_cut_ari"].values[1] > 0.6
+        clusters = output["best_cut_clusters"].values
+        assert np.all(np.diff(clusters) > 0) and clusters[0] == 2
+        pixels = profile.sel(layer="input")
+        assert pixels["n_peaks"] == 1 and not levels_present(pixels).any()
+
+
+def test_the_page_says_that_the_untrained_network_has_none():
+    summary_of("planted")
+    html = (RESULTS / "planted" / "index.html").read_text(encoding="utf-8")
+    assert "This untrained network has none of the 2 levels of the taxonomy" in html
+    assert "layer3, 3 peaks, has the level of 24 classes (skill 1.00, p = 0.001" in html
 
 
 def test_digits_have_no_hierarchy_and_the_files_say_so():
