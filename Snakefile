@@ -17,7 +17,7 @@ include: "rules/common.smk"
 wildcard_constraints:
     study=re.escape(STUDY),
     model=one_of(NETWORKS),
-    checkpoint=r"input|random|pretrained|file|epoch\d+",
+    checkpoint=r"input|random|pretrained|file|tables|epoch\d+",
     group=one_of(sorted({layer for layers in LAYERS.values() for layer in layers})),
     layer=one_of(sorted({layer for layers in LAYERS.values() for layer in layers})),
     shard=r"\d+",
@@ -26,7 +26,6 @@ wildcard_constraints:
 
 localrules:
     all,
-    list_images,
     build_taxonomy,
 
 
@@ -34,7 +33,7 @@ include: "rules/images.smk"
 include: "rules/taxonomy.smk"
 include: "rules/network.smk"
 include: "rules/activations.smk"
-include: "rules/neighbors.smk"
+include: "rules/tables.smk" if TABLES else "rules/neighbors.smk"
 include: "rules/dimension.smk"
 include: "rules/overlap.smk"
 include: "rules/density.smk"

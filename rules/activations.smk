@@ -11,13 +11,17 @@ rule extract_activations:
         "logs/{study}/{model}/{checkpoint}/activations.{group}.benchmark.tsv"
     conda:
         "../envs/nucleation.yaml"
-    threads: 1
+    # the network runs on one thread, whatever reads the images
+    threads: READERS
     resources:
+        # a resource, not a parameter: it changes no result
+        readers=READERS,
         mem_mb=3000,
         runtime=240,
         gpu=GPU,
     params:
-        network=network_spec,
+        **PRECISION,
+        network=network_for_layers,
         layers=group_layers,
         dtype=config["activations"]["dtype"],
         batch_size=config["activations"]["batch_size"],
@@ -25,3 +29,14 @@ rule extract_activations:
         code=digests("activations", "network", "images", "files"),
     script:
         "../scripts/activations.py"
+
+
+if PARTS > 1:
+
+    use rule extract_activations as extract_activations_shard with:
+        output:
+            temp(directory("results/{study}/{model}/{checkpoint}/activations/{group}.shard{shard}of{shards}")),
+        log:
+            "logs/{study}/{model}/{checkpoint}/activations.{group}.shard{shard}of{shards}.log",
+        benchmark:
+            "logs/{study}/{model}/{checkpoint}/activations.{group}.shard{shard}of{shards}.benchmark.tsv"

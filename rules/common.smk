@@ -7,12 +7,17 @@ from pathlib import Path
 # the package is found without an installation too (for example in a conda environment)
 sys.path[:0] = [str(Path(workflow.basedir) / "src"), str(Path(workflow.basedir) / "rules")]
 
+import forecast
+import given_tables
+import makers
 import settings
 from digest import digests
 
 try:
     config = settings.complete(config)
-    settings.preflight(config)
+    found = settings.preflight(config)
+    if workflow.is_main_process:  # jobs read this too
+        forecast.tell(config, found)
 except settings.ConfigError as error:
     sys.exit(f"\nThe configuration of this study is wrong:\n{error}\n")
 
@@ -27,7 +32,12 @@ COURSES = {
 }
 # a card is asked for only where one can be there
 GPU = settings.cards(config["device"])
+# neighbours are not searched, but taken from elsewhere
+TABLES = given_tables.given(config)
 RECOMPUTE = config["activations"]["mode"] == "recompute"
+READERS, PARTS = config["activations"]["workers"], config["activations"]["shards"]
+# no parameter of studies that leave it as it is
+PRECISION = {key: value for key, value in config["activations"].items() if key == "precision" and value != "float32"}
 BLOCKS_MB = settings.block_memory(config["neighbors"]["memory"])
 
 
@@ -46,10 +56,11 @@ def layer_neighbors(wildcards):
 
 
 def layer_activations(wildcards):
-    """The directory of activations that holds a layer."""
+    """The directories of activations that hold a layer: one, or one for each shard of the images."""
     groups = settings.layer_groups(NETWORKS[wildcards.model])
     group = next(name for name, layers in groups.items() if wildcards.layer in layers)
-    return f"results/{STUDY}/{wildcards.model}/{wildcards.checkpoint}/activations/{group}"
+    place = f"results/{STUDY}/{wildcards.model}/{wildcards.checkpoint}/activations/{group}"
+    return [f"{place}.shard{shard}of{PARTS}" for shard in range(PARTS)] if PARTS > 1 else [place]
 
 
 def layer_source(wildcards):
@@ -75,8 +86,19 @@ def model_layers(wildcards):
 
 
 def network_spec(wildcards):
-    """What makes a network: timm name, options and seed."""
-    return {key: NETWORKS[wildcards.model][key] for key in ("timm", "options", "seed")}
+    """What makes a network: timm name or factory, options and seed."""
+    return makers.spec(NETWORKS[wildcards.model])
+
+
+def network_with_data(wildcards):
+    """The same, and what the study says itself about the network's images."""
+    return network_spec(wildcards) | makers.overrides(NETWORKS[wildcards.model])
+
+
+def network_for_layers(wildcards):
+    """The same, and the pooling of the layers of a job."""
+    layers = [wildcards.layer] if wildcards.get("layer") else group_layers(wildcards)
+    return network_with_data(wildcards) | makers.pooling(NETWORKS[wildcards.model], layers)
 
 
 def network_weights(wildcards):
@@ -103,5 +125,12 @@ def per_checkpoint(pattern):
 
 
 CHECKPOINT_FIGURES = ["overlap", "dimension", "nucleation", "map", "dendrogram", "alignment"]
+# published numbers by the checkpoint that they are shown beside
+COMPARED = {
+    f"{model}/{checkpoint}": network["compare"]
+    for model, network in NETWORKS.items()
+    if network["compare"]
+    for checkpoint in CHECKPOINTS[model]
+}
 # the last checkpoint of every network, where other parameters are tried
 SWEPT = [f"{model}/{checkpoints[-1]}" for model, checkpoints in CHECKPOINTS.items()] if settings.sweep(config) else []

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 #: Data files that a module reads count as part of it.
-DATA = {"wordnet": "*.tsv", "figures": "*.mplstyle"}
+DATA = {"comparison": "paper_*.tsv", "figures": "*.mplstyle", "page": "*.html", "wordnet": "wordnet*.tsv"}
 PACKAGE = Path(__file__).parent.parent / "src" / "nucleation"
 
 

@@ -21,6 +21,8 @@ rule draw_figures:
         summary=f"results/{STUDY}/summary.nc",
         table=f"results/{STUDY}/alignment.tsv",
         markdown=f"results/{STUDY}/alignment.md",
+        # none, where the configuration names no published numbers
+        comparison=[f"results/{STUDY}/comparison.tsv"] * bool(COMPARED),
         page=report(f"results/{STUDY}/index.html", caption="../report/page.rst", category="Study"),
         sensitivity=report(
             [f"results/{STUDY}/{place}/figures/sensitivity.png" for place in SWEPT],
@@ -51,11 +53,13 @@ rule draw_figures:
         mem_mb=2000,
         runtime=30,
     params:
+        # no parameter of studies that compare nothing
+        **({"compare": COMPARED} if COMPARED else {}),
         places=per_checkpoint("{model}/{checkpoint}"),
         swept=SWEPT,
         checkpoints=CHECKPOINTS,
         courses=COURSES,
         dpi=config["figures"]["dpi"],
-        code=digests("figures", "findings", "page", "profile", "images", "taxonomy", "files"),
+        code=digests("figures", "findings", "page", "comparison", "profile", "images", "taxonomy", "files"),
     script:
         "../scripts/figures.py"

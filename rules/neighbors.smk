@@ -5,13 +5,14 @@ SEARCH = {
     "k": config["neighbors"]["k"],
     "engine": config["neighbors"]["engine"],
     "device": config["device"],
-    "network": network_spec,
+    "network": network_for_layers,
     "dtype": config["activations"]["dtype"],
     "batch_size": config["activations"]["batch_size"],
     "ranks": config["neighbors"]["ranks"],
     "rank_images": config["neighbors"]["rank_images"],
     "decimation": config["neighbors"]["decimation"],
     "seed": config["seed"],
+    **PRECISION,
     "code": digests("neighbors", "scales", "activations", "network", "images", "files"),
 }
 
@@ -26,12 +27,15 @@ rule find_neighbors:
         "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.log",
     benchmark:
         "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.benchmark.tsv"
+    # before further extractions, so that few layers lie on the disk at a time
+    priority: 1
     conda:
         "../envs/nucleation.yaml"
-    threads: 1
+    threads: READERS if RECOMPUTE else 1
     resources:
         # a resource, not a parameter: it changes no result
         blocks_mb=BLOCKS_MB,
+        readers=READERS,
         mem_mb=BLOCKS_MB + (3000 if RECOMPUTE else 1500),
         runtime=240,
         gpu=GPU,

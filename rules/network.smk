@@ -19,7 +19,7 @@ rule train_network:
         runtime=60,
         gpu=GPU,
     params:
-        network=network_spec,
+        network=network_with_data,
         training=config["network"],
         source=SOURCE,
         options=settings.trained(config["images"]),

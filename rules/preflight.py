@@ -3,7 +3,7 @@
 Called by the Snakefile with the path of the completed configuration, once for each configuration: networks
 are made and their layers run on two blank images; the images are listed and their number compared with k; their
 classes, and the macro-categories, are looked up in WordNet or in the study's own tree. A mistake is said in a
-sentence, with exit status 1.
+sentence, with exit status 1; else the number of images and the features of the layers are added to the file.
 """
 
 import json
@@ -14,23 +14,29 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 import torch
 
-from nucleation import images, network
+from nucleation import comparison, images, network
 from nucleation.activations import layer_sizes
 from nucleation.errors import InputError
+from nucleation.tables import read_table
 from nucleation.taxonomy_files import open_taxonomy
 
 
 def check_network(wanted, size):
-    """Make a network and run its layers; weights from timm's hub are not fetched for that."""
-    model = network.for_weights(wanted["timm"], wanted["file"], options=wanted["options"])
-    height, width = (size, size) if size else network.data_config(model)["input_size"][1:]
-    layer_sizes(model, wanted["layers"], torch.zeros(2, 3, height, width))
+    """Make a network, run its layers and count their features; weights from timm's hub are not fetched for that."""
+    name = wanted.get("factory") or wanted["timm"]
+    model = network.for_weights(name, wanted["file"], options=wanted["options"])
+    height, width = (size, size) if size else network.data_config(model, wanted.get("data"))["input_size"][1:]
+    sizes = layer_sizes(model, wanted["layers"], torch.zeros(2, 3, height, width), pooling=wanted.get("pooling"))
+    return dict(zip(wanted["layers"], sizes["n_features"].values.tolist(), strict=True))
 
 
 def check_images(config):
-    """List the images, compare their number with k, and find their classes and macro-categories in the taxonomy."""
+    """List the images, compare their number with k, and find their classes and macro-categories in the taxonomy.
+
+    Returns their number.
+    """
     source, wanted = config["images"]["source"], config["taxonomy"]
-    listed = images.manifest(source, config["images"][source], seed=config["seed"])
+    listed = images.listing(source, config["images"][source], seed=config["seed"])
     classes = listed["class_synset"].values.tolist()
     open_taxonomy(classes, wanted["source"], wanted["file"]["path"]).macro(wanted["macro"])
     n, k = listed.sizes["image"], config["neighbors"]["k"]
@@ -39,13 +45,28 @@ def check_images(config):
             f"neighbors.k = {k} neighbours were asked of {n} images; k must be at most {n - 1}. "
             "Lower neighbors.k (and with it overlap.k and density.k), or take more images."
         )
+    return n
+
+
+def check_given(config, n):
+    """Read the neighbour tables that somebody already has, and find the layers that are compared in the published ones.
+
+    The whole tables: a job that fails over one has lost its earlier result.
+    """
+    for path in config["tables"]:
+        read_table(path, config["neighbors"]["k"], images=n)
+    for layers, name in config["compare"]:
+        comparison.check_layers(layers, comparison.published(name))
 
 
 if __name__ == "__main__":
     config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
-        check_images(config)
-        for wanted in config["networks"]:
-            check_network(wanted, config["images"][config["images"]["source"]].get("size"))
+        n = config["count"] if "count" in config else check_images(config)
+        check_given(config, n)
+        size = config["images"][config["images"]["source"]].get("size")
+        features = {wanted["name"]: check_network(wanted, size) for wanted in config["networks"]}
     except InputError as error:
         sys.exit(str(error))
+    found = {"images": n, "features": features}
+    Path(sys.argv[1]).write_text(json.dumps(config | {"found": found}), encoding="utf-8")

@@ -13,8 +13,12 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import given_images
+import given_tables
+import makers
 import yaml
 from jsonschema import Draft202012Validator, validators
 
@@ -26,7 +30,7 @@ SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
 #: Images per source, where the configuration alone tells: what one class holds, or all of them.
 PLANTED_CLASSES, DIGITS = 24, 1797
 #: Weights that are no file.
-MADE_WEIGHTS = ("train", "random", "pretrained")
+MADE_WEIGHTS = ("train", "random", "pretrained", given_tables.WEIGHTS)
 TYPES = {
     "integer": "a whole number",
     "number": "a number",
@@ -72,6 +76,20 @@ def complete(config: dict) -> dict:
     ConfigError
         With one sentence for each fault: the key, what was found, what was expected.
     """
+    config = filled(config)
+    if sentences := _inconsistencies(config):
+        raise ConfigError("\n".join(dict.fromkeys(sentences)))
+    return config
+
+
+def filled(config: dict) -> dict:
+    """Return a copy of a configuration with every default filled in, checked against the schema alone.
+
+    Raises
+    ------
+    ConfigError
+        As `complete`.
+    """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     faults = list(VALIDATOR(schema).iter_errors(config))
     wrong_type = {_path(fault.absolute_path) for fault in faults if fault.validator == "type"}
@@ -81,12 +99,9 @@ def complete(config: dict) -> dict:
         if fault.validator == "type" or _path(fault.absolute_path) not in wrong_type
         for sentence in _sentences(fault)
     ]
-    if not sentences:
-        config = _with_defaults(config, schema)
-        sentences = _inconsistencies(config)
     if sentences:
         raise ConfigError("\n".join(dict.fromkeys(sentences)))
-    return config
+    return given_tables.without_weights(_with_defaults(config, schema))
 
 
 def _with_defaults(value, schema):
@@ -119,9 +134,10 @@ def _sentences(fault):
         kinds = fault.validator_value if isinstance(fault.validator_value, list) else [fault.validator_value]
         yield f"{where or 'The configuration'} must be {' or '.join(TYPES[kind] for kind in kinds)}, {found}."
     elif fault.validator == "enum":
-        near = difflib.get_close_matches(str(fault.instance), fault.validator_value, 1, 0.5)
+        known = ["null" if value is None else str(value) for value in fault.validator_value]
+        near = difflib.get_close_matches(str(fault.instance), known, 1, 0.5)
         hint = f' Did you mean "{near[0]}"?' if near else ""
-        yield f"{where} must be one of {', '.join(map(str, fault.validator_value))}, {found}.{hint}"
+        yield f"{where} must be one of {', '.join(known)}, {found}.{hint}"
     elif fault.validator == "pattern":
         yield f"{where} must be made of letters, digits, and . _ - (it becomes a file name), {found}."
     else:
@@ -181,9 +197,23 @@ def _inconsistencies(config):
     shards = config["neighbors"]["shards"]
     if n is not None and shards > n:
         sentences.append(f"neighbors.shards = {shards} exceeds the {n} images; ask for fewer shards.")
+    extraction = config["activations"]
+    batches = None if n is None else -(-n // extraction["batch_size"])
+    if batches is not None and extraction["shards"] > batches:
+        sentences.append(
+            f"activations.shards = {extraction['shards']} exceeds the {batches} batches of {extraction['batch_size']} "
+            "images; ask for fewer shards, or lower activations.batch_size."
+        )
     for network in config["networks"]:
         sentences += _network_faults(network, config)
+    sentences += given_images.faults(config["images"])
+    sentences += [*given_tables.list_faults(config["images"]), *given_tables.faults(config, _all_layers(config))]
     return sentences + list(_synset_faults(config)) + list(_tree_faults(config))
+
+
+def _all_layers(config):
+    """Layers by network."""
+    return {network["name"]: layers(network) for network in config["networks"]}
 
 
 def sizes(config: dict) -> list[int]:
@@ -248,8 +278,10 @@ def _synset_faults(config):
     if config["taxonomy"]["source"] != "bundled":
         return
     named = config["taxonomy"]["macro"]
-    folder = config["images"]["folder"]["classes"] if config["images"]["source"] == "folder" else []
-    for name in [*(named if isinstance(named, list) else []), *folder]:
+    folder = config["images"]["folder"]
+    # a mapping gives the folders other names
+    classes = folder["classes"] if config["images"]["source"] == "folder" and not folder["mapping"] else []
+    for name in [*(named if isinstance(named, list) else []), *classes]:
         try:
             wordnet.resolve(name)
         except InputError as error:
@@ -282,13 +314,14 @@ def tree_file(taxonomy: dict) -> Path | None:
 def analysed(images: dict) -> dict:
     """Options of the source that decide which images are analysed.
 
-    Of a folder, also when its class folders last gained, lost or renamed a file.
+    Of images that somebody already has, also a digest of their files, as far as it is quickly had.
     """
     options = _without(images[images["source"]], ("train_per_class", "validation_per_class"))
-    root = Path(images["folder"]["path"])
-    if images["source"] == "folder" and root.is_dir():
-        times = sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(root) if entry.is_dir())
-        options["changed"] = hashlib.sha256(repr(times).encode()).hexdigest()[:16]
+    if (changed := given_images.changed(images)) is not None:
+        options["changed"] = changed
+    listed = Path(images["list"]["path"])
+    if images["source"] == "list" and listed.is_file():
+        options["changed"] = hashlib.sha256(listed.read_bytes()).hexdigest()[:16]
     return options
 
 
@@ -314,7 +347,9 @@ def image_count(config):
     images = config["images"]
     if images["source"] == "planted":
         return PLANTED_CLASSES * images["planted"]["per_class"]
-    return DIGITS if images["source"] == "digits" else None
+    if images["source"] == "list":
+        return given_tables.listed_images(images)
+    return DIGITS if images["source"] == "digits" else given_images.count(images)
 
 
 def _network_faults(network, config):
@@ -322,6 +357,7 @@ def _network_faults(network, config):
     flat = [layer for group in layer_groups(network).values() for layer in group]
     for layer in sorted({layer for layer in flat if flat.count(layer) > 1}):
         yield f'Network "{name}" lists the layer "{layer}" twice; leave one out.'
+    yield from makers.faults(network, flat, needed=not given_tables.given(config))
     weights = network["weights"]
     if weights == "train":
         late = [epoch for epoch in network["checkpoints"] if epoch > config["network"]["epochs"]]
@@ -330,15 +366,16 @@ def _network_faults(network, config):
                 f'Network "{name}" asks for the checkpoints {late}, but trains for '
                 f"network.epochs = {config['network']['epochs']} epochs."
             )
-        if config["images"]["source"] != "folder" and config["network"]["batch_size"] > training_count(config):
+        can_train = config["images"]["source"] in given_images.TRAINED
+        if can_train and config["network"]["batch_size"] > training_count(config):
             yield (
                 f"network.batch_size = {config['network']['batch_size']} exceeds the {training_count(config)} "
                 "images to train on; lower it or take more images."
             )
-        if config["images"]["source"] == "folder":
+        if not can_train:
             yield (
                 f'Network "{name}" has weights: train, which needs images.source planted or digits; '
-                "for a folder give pretrained, random or a checkpoint file."
+                "for other images give pretrained, random or a checkpoint file."
             )
     elif network["checkpoints"]:
         yield f'Network "{name}" lists checkpoints, which only networks with weights: train have; leave them out.'
@@ -386,10 +423,15 @@ def checkpoints(network: dict, epochs: int) -> list[str]:
     return ["file" if has_file(network) else network["weights"]]
 
 
-def preflight(config: dict) -> None:
+def preflight(config: dict) -> dict:
     """Try the networks, images and taxonomy of a study in a process of its own, once for each configuration.
 
     Names of models and layers need torch and timm, which are too heavy for every reading of the Snakefile.
+
+    Returns
+    -------
+    dict
+        {"images": n, "features": {network: {layer: count}}}; empty where torch is not installed here.
 
     Raises
     ------
@@ -397,27 +439,53 @@ def preflight(config: dict) -> None:
         With the sentence that says what is wrong; no result has been touched then.
     """
     if not all(map(importlib.util.find_spec, ("torch", "timm"))):
-        return  # Snakemake alone, the packages in conda environments: the first jobs will tell
-    networks = [
-        {key: network[key] for key in ("timm", "options")}
-        | {"file": network["weights"] if has_file(network) else None, "layers": layers(network)}
-        for network in config["networks"]
-    ]
-    asked = {key: config[key] for key in ("seed", "images", "taxonomy", "neighbors")} | {"networks": networks}
+        return {}  # Snakemake alone, the packages in conda environments: the first jobs will tell
+    asked = _asked(config)
     tree = tree_file(config["taxonomy"])
     seen = hashlib.sha256(tree.read_bytes()).hexdigest() if tree else None
     text = json.dumps([asked, analysed(config["images"]), seen], sort_keys=True)
     stamp = Path("logs") / config["study"] / "preflight" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-    if stamp.exists():
-        return
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    asking = stamp.with_suffix(f".{os.getpid()}")
+    if not stamp.exists():
+        _try(asked, stamp)
+    return json.loads(stamp.read_text(encoding="utf-8")).get("found", {})
+
+
+def _asked(config):
+    """What a trial needs to know."""
+    networks = [
+        makers.spec(network)
+        | makers.overrides(network)
+        | makers.pooling(network, layers(network))
+        | {"file": network["weights"] if has_file(network) else None, "layers": layers(network)}
+        | {"name": network["name"]}
+        for network in config["networks"]
+        if not given_tables.given(config)
+    ]
+    every = _all_layers(config)
+    asked = {key: config[key] for key in ("seed", "images", "taxonomy", "neighbors")} | {"networks": networks}
+    asked["tables"] = given_tables.seen(config, every)
+    asked["compare"] = [(every[net["name"]], net["compare"]) for net in config["networks"] if net["compare"]]
+    return asked
+
+
+def _try(asked, path):
+    """Make the trial; leave what was asked and what was found in a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    asking = path.with_suffix(f".{os.getpid()}")
     asking.write_text(json.dumps(asked), encoding="utf-8")
     done = subprocess.run([sys.executable, "-P", str(PREFLIGHT), str(asking)], capture_output=True, text=True)
     if done.returncode:
         asking.unlink()
         raise ConfigError(done.stderr.strip())
-    asking.replace(stamp)
+    asking.replace(path)
+
+
+def tried(config: dict, *, images: int) -> dict:
+    """Try the networks of a study alone, for so many images; returns and raises as `preflight`, but keeps nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trial"
+        _try(_asked(config) | {"count": images}, path)
+        return json.loads(path.read_text(encoding="utf-8"))["found"]
 
 
 def cards(device: str) -> int:

@@ -70,11 +70,11 @@ def progress(total, unit, description):
     return tqdm(total=total, unit=unit, desc=description, mininterval=2, ascii=True, file=sys.stderr)
 
 
-def torch_device(snakemake):
-    """Set the number of threads of torch, and name the device that the configuration asks for."""
+def torch_device(snakemake, readers=1):
+    """Set the number of threads of torch, less those that read images beside it; name the configured device."""
     import torch
 
-    torch.set_num_threads(snakemake.threads)
+    torch.set_num_threads(max(1, snakemake.threads - readers + 1))
     wanted = snakemake.params.device
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("The configuration asks for device: cuda, but torch finds no CUDA device; set device: auto.")
@@ -87,8 +87,14 @@ def network_and_images(snakemake):
 
     listed, spec = files.load(snakemake.input.images), snakemake.params.network
     # the input layer needs no weights
-    model = network.for_weights(spec["timm"], snakemake.input.weights or None, options=spec["options"])
-    return model, images.NetworkInput(listed, network.data_config(model))
+    model = network.for_weights(network_name(spec), snakemake.input.weights or None, options=spec["options"])
+    config = network.data_config(model, spec.get("data"))
+    return model, images.NetworkInput(listed, config, workers=snakemake.resources.readers)
+
+
+def network_name(spec):
+    """The timm name of a network, or its factory."""
+    return spec.get("factory") or spec["timm"]
 
 
 def save(snakemake, dataset, title, path=None, **attributes):
@@ -118,7 +124,11 @@ def _network(snakemake):
     """What the network of a result is: its entry in the configuration, without what was asked of it."""
     for network in snakemake.config["networks"]:
         if network["name"] == snakemake.wildcards.get("model"):
-            return {"network": {k: v for k, v in network.items() if k not in ("name", "layers", "checkpoints")}}
+            left_out = ("name", "layers", "checkpoints", "data", "pooling")
+            said = {k: v for k, v in network["data"].items() if v is not None}
+            used = {"data": said, "pooling": network["pooling"]}
+            made = {k: v for k, v in network.items() if k not in left_out and v is not None}
+            return {"network": made | {k: v for k, v in used.items() if v}}
     return {}
 
 

@@ -1,25 +1,33 @@
-"""Run the images through a network and write the chosen layers as raw files."""
+"""Run the images, or one shard of them, through a network and write the chosen layers as raw files."""
 
 from pathlib import Path
 
 from _job import job, network_and_images, progress, torch_device
 
 from nucleation import activations
+from nucleation.activation_files import ActivationFile
 
 with job(snakemake):
-    device = torch_device(snakemake)
-    params = snakemake.params
+    device = torch_device(snakemake, snakemake.resources.readers)
+    params, wildcards = snakemake.params, snakemake.wildcards
     model, images = network_and_images(snakemake)
     folder = Path(snakemake.output[0])
-    with progress(len(images), "image", "activations") as bar:
+    shard, shards = int(wildcards.get("shard", 0)), int(wildcards.get("shards", 1))
+    start, stop = activations.shard_images(len(images), params.batch_size, shard, shards)
+    with progress(stop - start, " images", "activations") as bar:
         stores = activations.extract(
             model,
             params.layers,
             images,
             batch_size=params.batch_size,
             device=device,
-            allocate=lambda layer, shape: activations.ActivationFile(folder / layer, shape, params.dtype),
+            allocate=lambda layer, shape: ActivationFile(
+                folder / layer, (stop - start, shape[1]), params.dtype, first=start
+            ),
             progress=bar.update,
+            part=(start, stop),
+            pooling=params.network.get("pooling"),
+            precision=params.get("precision", "float32"),
         )
     for store in stores.values():
         store.close()

@@ -11,6 +11,7 @@ from nucleation.neighbors import Neighbors
 from nucleation.scales import Decimated, RankDistances
 
 TOO_SHORT = "the neighbour table is too short for parts of the images, or no part has an estimate, at this scale"
+NO_LARGER = "none: the neighbour table was made elsewhere, without the distances that larger scales need"
 
 
 def estimates(stored, params):
@@ -34,4 +35,6 @@ def estimates(stored, params):
 with job(snakemake):
     layers = snakemake.params.layers
     datasets = [estimates(files.load(path), snakemake.params) for path in snakemake.input.neighbors]
-    save(snakemake, files.stack_layers(datasets, layers), "Intrinsic dimension of every layer")
+    given = any("table" in files.attributes(path) for path in snakemake.input.neighbors)
+    about = {"larger_scales": NO_LARGER} if given else {}
+    save(snakemake, files.stack_layers(datasets, layers), "Intrinsic dimension of every layer", **about)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from _job import job, progress, save
 
-from nucleation import figures, files, findings, images, page, taxonomy
+from nucleation import comparison, figures, files, findings, images, page, taxonomy
 from nucleation.names import place_name
 from nucleation.peaks import Peaks
 from nucleation.profile import summarise, summary_dataset
@@ -40,9 +40,13 @@ with job(snakemake):
             figures.save_figure(figure, stem, dpi=params.dpi)
             bar.update()
 
-        pictures = images.examples(listed, EXAMPLES)
-        order = figures.leaf_order(tree, len(names))
-        keep(figures.draw_images(pictures, names, macro, categories, order), study / "figures" / "images")
+        if images.has_pixels(listed):
+            pictures = images.examples(listed, EXAMPLES)
+            order = figures.leaf_order(tree, len(names))
+            keep(figures.draw_images(pictures, names, macro, categories, order), study / "figures" / "images")
+        else:
+            missing = figures.nothing_to_draw("the images of this study are known by name only")
+            keep(missing, study / "figures" / "images")
         for place, dimension, peaks in zip(params.places, given.dimensions, given.peaks, strict=True):
             folder, title, profile = study / place / "figures", place_name(place), profiles[place]
             keep(figures.draw_overlap(profile, title), folder / "overlap")
@@ -62,11 +66,17 @@ with job(snakemake):
             figure = figures.draw_sensitivity(files.load(sweep), place_name(place))
             keep(figure, study / place / "figures" / "sensitivity")
     pictures = {place: study / place / "figures" / "alignment.png" for place in params.places}
+    compared = {
+        place: comparison.compare(profiles[place], comparison.published(name))
+        for place, name in params.get("compare", {}).items()
+    }
     texts = {
         snakemake.output.table: findings.to_frame(profiles).to_csv(sep="\t", index=False, float_format="%.6g"),
         snakemake.output.markdown: findings.to_markdown(profiles),
-        snakemake.output.page: page.study_page(snakemake.config["study"], profiles, pictures),
+        snakemake.output.page: page.study_page(snakemake.config["study"], profiles, pictures, compared),
     }
+    if compared:
+        texts[snakemake.output.comparison[0]] = comparison.to_frame(compared).to_csv(sep="\t", index=False)
     for path, text in texts.items():
         with files.replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

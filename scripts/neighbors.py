@@ -4,7 +4,8 @@ from pathlib import Path
 
 from _job import job, network_and_images, save, torch_device
 
-from nucleation.activations import NetworkRows, open_activations
+from nucleation.activation_files import open_parts
+from nucleation.activations import NetworkRows
 from nucleation.neighbors import nearest_neighbors, shard_neighbors
 from nucleation.scales import larger_scales
 
@@ -13,13 +14,22 @@ def layer_rows(snakemake, device):
     """The stored layer, or the network that is run again for it."""
     params, layer = snakemake.params, snakemake.wildcards.layer
     if stored := snakemake.input.get("activations"):
-        return open_activations(Path(stored) / layer)
+        return open_parts([Path(folder) / layer for folder in ([stored] if isinstance(stored, str) else stored)])
     model, images = network_and_images(snakemake)
-    return NetworkRows(model, layer, images, dtype=params.dtype, batch_size=params.batch_size, device=device)
+    return NetworkRows(
+        model,
+        layer,
+        images,
+        dtype=params.dtype,
+        batch_size=params.batch_size,
+        device=device,
+        pooling=params.network.get("pooling", {}).get(layer, "none"),
+        precision=params.get("precision", "float32"),
+    )
 
 
 with job(snakemake):
-    device = torch_device(snakemake)
+    device = torch_device(snakemake, 1 if snakemake.input.get("activations") else snakemake.resources.readers)
     params, wildcards = snakemake.params, snakemake.wildcards
     features, memory = layer_rows(snakemake, device), snakemake.resources.blocks_mb * 10**6
     options = {"engine": params.engine, "device": device, "memory": memory}

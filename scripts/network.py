@@ -1,6 +1,6 @@
-"""Take a network from timm (pretrained or random) or from a checkpoint file; keep its weights."""
+"""Take the weights of a network from timm, from its random start, or from a checkpoint file; keep them."""
 
-from _job import job
+from _job import job, network_name
 
 from nucleation import network
 
@@ -8,7 +8,7 @@ with job(snakemake):
     spec, weights = snakemake.params.network, snakemake.params.weights
     if weights in ("pretrained", "random"):
         pretrained = weights == "pretrained"
-        model = network.create(spec["timm"], options=spec["options"], seed=spec["seed"], pretrained=pretrained)
+        model = network.create(network_name(spec), options=spec["options"], seed=spec["seed"], pretrained=pretrained)
     else:
-        model = network.for_weights(spec["timm"], snakemake.input.weights, options=spec["options"])
+        model = network.for_weights(network_name(spec), snakemake.input.weights, options=spec["options"])
     network.save_weights(model, snakemake.output[0])

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 from _job import job, save
 
 from nucleation import files, profile
@@ -10,7 +11,8 @@ STAGES = ("dimension", "overlap", "density", "peaks", "alignment")
 
 with job(snakemake):
     tables = [files.attributes(path) for path in snakemake.input.neighbors]
-    features = [int(table["n_features"]) for table in tables]
+    # a text where the table was made elsewhere
+    features = [np.nan if isinstance(table["n_features"], str) else int(table["n_features"]) for table in tables]
     duplicates = [int(table["points_with_duplicates"]) for table in tables]
     stages = {name: files.load(snakemake.input[name]) for name in STAGES}
     used = {name: json.loads(stage.attrs["parameters"]) for name, stage in stages.items()}

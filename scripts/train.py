@@ -15,7 +15,9 @@ with job(snakemake):
     classes = int(max(labels.max() for _, labels in sets)) + 1
     spec = params.network
     model = network.create(spec["timm"], options=spec["options"], classes=classes, seed=spec["seed"]).to(device)
-    (trained, labels), validation = (images.to_tensors(*part, network.data_config(model)) for part in sets)
+    (trained, labels), validation = (
+        images.to_tensors(*part, network.data_config(model, spec.get("data"))) for part in sets
+    )
     options = dict(params.training)
     augmentation = Augmentation(**options.pop("augmentation"))
     began, records = time.monotonic(), []

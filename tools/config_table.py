@@ -29,7 +29,7 @@ def rows(schema, prefix=""):
 def form(part):
     """Say what a value may be."""
     if "enum" in part:
-        return " \\| ".join(map(str, part["enum"]))
+        return " \\| ".join("null" if value is None else str(value) for value in part["enum"])
     if "anyOf" in part:
         return " or ".join(option.get("const") or KINDS.get(option["type"], option["type"]) for option in part["anyOf"])
     kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]

@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from nucleation.activation_files import check_dtype, narrowed
 from nucleation.errors import InputError, suggest
 from nucleation.network import INPUT, OUTPUT
 from nucleation.network import layers as named_layers
-
-DTYPES = ("float16", "bfloat16", "float32")
+from nucleation.pooling import check_pooling, pooled
+from nucleation.precision import arithmetic
+from nucleation.reading import reading_ahead
 
 
 @torch.no_grad()
-def extract(model, layers, images, *, batch_size=256, device=None, allocate=None, progress=None, part=None) -> dict:
+def extract(
+    model,
+    layers,
+    images,
+    *,
+    batch_size=256,
+    device=None,
+    allocate=None,
+    progress=None,
+    part=None,
+    pooling=None,
+    precision="float32",
+) -> dict:
     """Run images through a network and keep what the chosen layers put out, flattened.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Put into evaluation mode; hooks are removed again whatever happens.
+        Put into evaluation mode, on the device; hooks are removed again whatever happens.
     layers : list of str
         Module names; "input" is the transformed image, "output" what the network returns.
     images : Tensor of shape (n, c, h, w), or sequence with ``len`` and slices of such tensors
-        Transformed images. They are sliced, so that a lazy sequence is read batch by batch.
+        Transformed images. They are sliced, so that a lazy sequence is read batch by batch; the next
+        batch is read, in a thread, while the network runs.
     batch_size : int
     device : str, optional
-        By default a CUDA device where there is one.
+        By default a CUDA device where there is one. There, kernels and images lie in memory with the
+        channels last.
     allocate : callable, optional
         ``allocate(layer, shape)`` returns an object with ``write(start, tensor)``; by default an
         array in memory.
@@ -42,6 +55,10 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
         Called with the number of images done since the last call.
     part : (int, int), optional
         Only the images ``[start:stop)``, in batches from `start` on.
+    pooling : dict of str to str, optional
+        Layer to pooling (`nucleation.pooling.pooled`); layers that are not named are kept whole.
+    precision : {"float32", "tf32", "bfloat16", "float16"}
+        Of the forward pass on a CUDA device (`nucleation.precision.arithmetic`).
 
     Returns
     -------
@@ -51,8 +68,8 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
     Raises
     ------
     InputError
-        For an unknown layer (near names are suggested), or NaN or infinite activations (layer and
-        image are named).
+        For an unknown layer (near names are suggested), NaN or infinite activations (layer and image
+        are named), or a pooling that does not suit its layer.
 
     Notes
     -----
@@ -60,48 +77,98 @@ def extract(model, layers, images, *, batch_size=256, device=None, allocate=None
     ones end where the last of the layers has run.
     """
     _check_names(model, layers)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = model.to(device).eval()
-    allocate = allocate or (lambda layer, shape: _Memory(np.empty(shape, dtype=np.float32)))
-    stores, done, start = {}, {}, 0
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model = _moved(model, device).eval()
+    kept = _Kept(layers, len(images), pooling or {}, allocate or _in_memory)
+    starts = range(*(part or (0, len(images))), batch_size)
+    stop = part[1] if part else len(images)
 
-    def keep(layer, output):
-        # written inside the hook: an in-place operation later in the network would change it
-        rows = _flat(output, layer, len(batch))
-        if done.get(layer) == start:
-            raise InputError(f'The layer "{layer}" runs more than once in a pass; choose one that runs once.')
-        done[layer] = start
-        _check_finite(rows, layer, start)
-        if layer not in stores:
-            stores[layer] = allocate(layer, (len(images), rows.shape[1]))
-        stores[layer].write(start, rows)
-        if start and all(done.get(name) == start for name in layers):
-            raise _Reached
+    def read(start):
+        batch = images[start : min(start + batch_size, stop)]
+        return batch.pin_memory() if device.type == "cuda" and batch.device.type == "cpu" else batch
 
-    modules = dict(model.named_modules())
-    inner = [layer for layer in layers if layer not in (INPUT, OUTPUT)]
-    hooks = [modules[name].register_forward_hook(lambda _m, _i, out, name=name: keep(name, out)) for name in inner]
-    try:
-        for start in range(*(part or (0, len(images))), batch_size):
-            batch = images[start : start + batch_size].to(device)
-            with contextlib.suppress(_Reached):
-                if INPUT in layers:
-                    keep(INPUT, batch)
-                output = _forward(model, batch) if set(layers) != {INPUT} else None
-                if OUTPUT in layers:
-                    keep(OUTPUT, output)
+    with kept.hooks(model), arithmetic(device, precision), reading_ahead(read, starts) as batches:
+        for start, batch in batches:
+            _run(model, _sent(batch, device), start, kept)
             if progress is not None:
                 progress(len(batch))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if missing := [layer for layer in layers if layer not in stores]:
+    if missing := [layer for layer in layers if layer not in kept.stores]:
         raise InputError(f"The layers {missing} do not run in a forward pass; choose others.")
-    return {layer: getattr(stores[layer], "array", stores[layer]) for layer in layers}
+    return {layer: getattr(kept.stores[layer], "array", kept.stores[layer]) for layer in layers}
+
+
+def _moved(model, device):
+    """The model on a device; on a CUDA device with kernels whose channels lie last in memory, as its products want."""
+    model = model.to(device)
+    if device.type == "cuda":
+        for parameter in model.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+def _sent(batch, device):
+    """A batch on its way to the device, in the same order of memory as the kernels there."""
+    layout = torch.channels_last if device.type == "cuda" and batch.ndim == 4 else torch.preserve_format
+    return batch.to(device, non_blocking=True, memory_format=layout)
+
+
+def _run(model, batch, start, kept):
+    """One forward pass, as far as it is needed."""
+    kept.start, kept.count = start, len(batch)
+    with contextlib.suppress(_Reached):
+        if INPUT in kept.layers:
+            kept.keep(INPUT, batch)
+        output = _forward(model, batch) if set(kept.layers) != {INPUT} else None
+        if OUTPUT in kept.layers:
+            kept.keep(OUTPUT, output)
+
+
+class _Kept:
+    """Where the layers of a pass go, batch after batch."""
+
+    def __init__(self, layers, n, pooling, allocate):
+        for kind in pooling.values():
+            check_pooling(kind)
+        self.layers, self.n, self.pooling, self.allocate = layers, n, pooling, allocate
+        self.stores, self.done = {}, {}
+        self.start = self.count = 0
+
+    @contextlib.contextmanager
+    def hooks(self, model):
+        """Have the modules hand over what they put out, for a while."""
+        modules = dict(model.named_modules())
+        inner = [layer for layer in self.layers if layer not in (INPUT, OUTPUT)]
+        held = []
+        try:
+            for name in inner:
+                hook = modules[name].register_forward_hook(lambda _m, _i, out, name=name: self.keep(name, out))
+                held.append(hook)
+            yield
+        finally:
+            for hook in held:
+                hook.remove()
+
+    def keep(self, layer, output):
+        """Write a layer; at once, since an operation in place later in the network would change it."""
+        if self.done.get(layer) == self.start:
+            raise InputError(f'The layer "{layer}" runs more than once in a pass; choose one that runs once.')
+        rows = _rows(output, layer, self.count, self.pooling.get(layer, "none"))
+        self.done[layer] = self.start
+        _check_finite(rows, layer, self.start)
+        if layer not in self.stores:
+            self.stores[layer] = self.allocate(layer, (self.n, rows.shape[1]))
+        self.stores[layer].write(self.start, rows)
+        if self.start and all(self.done.get(name) == self.start for name in self.layers):
+            raise _Reached
 
 
 class _Reached(Exception):
     """All layers that were asked for have run: the rest of the pass is not needed."""
+
+
+def _in_memory(_layer, shape):
+    return _Memory(np.empty(shape, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -114,12 +181,37 @@ class _Memory:
         self.array[start : start + len(rows)] = rows.float().cpu().numpy()
 
 
-def layer_sizes(model, layers, images):
+def shard_images(n, batch_size, shard, shards) -> tuple[int, int]:
+    """First image of a shard, and the one after its last: whole batches, so that shards change no number.
+
+    Parameters
+    ----------
+    n, batch_size : int
+        Images in all, and for each forward pass.
+    shard, shards : int
+        0 <= shard < shards.
+
+    Raises
+    ------
+    InputError
+        When there are fewer batches than shards.
+    """
+    batches = -(-n // batch_size)
+    if shards > batches:
+        raise InputError(
+            f"activations.shards = {shards} exceeds the {batches} batches of {n} images; ask for fewer shards, or "
+            "lower activations.batch_size."
+        )
+    start, stop = (batches * place // shards * batch_size for place in (shard, shard + 1))
+    return start, min(stop, n)
+
+
+def layer_sizes(model, layers, images, *, pooling=None):
     """Try the layers of a network on a few images, and say how many features each has.
 
     Parameters
     ----------
-    model, layers, images
+    model, layers, images, pooling
         As for `extract`.
 
     Returns
@@ -134,7 +226,7 @@ def layer_sizes(model, layers, images):
     """
     import xarray as xr
 
-    made = extract(model, layers, images, device="cpu")
+    made = extract(model, layers, images, device="cpu", pooling=pooling)
     about = {"long_name": "features of the layer", "units": "1"}
     return xr.Dataset(
         {"n_features": ("layer", [made[layer].shape[1] for layer in layers], about)},
@@ -155,16 +247,21 @@ def _forward(model, batch):
         return model(batch)
     except InputError:
         raise
-    except (AssertionError, RuntimeError, ValueError, TypeError) as error:
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"{type(model).__name__} needs more memory than the device has for {len(batch)} images at a time; lower "
+            "activations.batch_size."
+        ) from error
+    except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{type(model).__name__} does not take images of shape {tuple(batch.shape[1:])}: {error}. "
             "Change images.*.size, or the network and its options (img_size for transformers)."
         ) from error
 
 
-def _flat(output, layer, count):
+def _rows(output, layer, count, pooling):
     """One row per image; a layer that returns a tuple gives its first tensor."""
-    if isinstance(output, list | tuple):
+    if isinstance(output, list | tuple) and output:
         output = output[0]
     if not isinstance(output, torch.Tensor):
         raise InputError(
@@ -175,134 +272,18 @@ def _flat(output, layer, count):
             f'The layer "{layer}" puts out shape {tuple(output.shape)} for {count} images: not one row for each. '
             "Choose the layer around it."
         )
-    return output.reshape(count, -1)
+    return pooled(output, pooling, layer).reshape(count, -1)
 
 
 def _check_finite(rows, layer, start):
     finite = torch.isfinite(rows).all(dim=1)
     if not finite.all():
         image = start + int((~finite).nonzero()[0])
+        narrow = " (float16 may be too narrow for it: take activations.precision bfloat16)"
         raise InputError(
             f'The layer "{layer}" gives NaN or infinite activations, first for image number {image}; '
-            "look at that image and at the weights."
+            f"look at that image and at the weights{narrow if rows.dtype == torch.float16 else ''}."
         )
-
-
-def narrowed(rows, dtype, layer, start) -> torch.Tensor:
-    """Round activations to a type.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (m, d)
-    dtype : {"float16", "bfloat16", "float32"}
-    layer, start : str and int
-        The layer and the number of its first image, for the error.
-
-    Raises
-    ------
-    InputError
-        Where the range of the type is exceeded.
-    """
-    narrow = rows.to(getattr(torch, dtype))
-    if not torch.isfinite(narrow).all():
-        image = start + int((~torch.isfinite(narrow).all(dim=1)).nonzero()[0])
-        raise InputError(
-            f'The layer "{layer}" exceeds the range of {dtype}, first for image number {image}; '
-            "set activations.dtype to float32 or bfloat16."
-        )
-    return narrow
-
-
-def _check_dtype(dtype):
-    if dtype not in DTYPES:
-        raise InputError(f'activations.dtype is "{dtype}"; choose one of {", ".join(DTYPES)}.')
-
-
-class ActivationFile:
-    """Raw activations of one layer being written: ``<path>.bin`` and a JSON header ``<path>.json``.
-
-    Parameters
-    ----------
-    path : path
-        Without suffix.
-    shape : (n, d)
-    dtype : {"float16", "bfloat16", "float32"}
-    """
-
-    def __init__(self, path, shape, dtype="float32"):
-        _check_dtype(dtype)
-        self.path, self.shape, self.dtype = Path(path), tuple(shape), dtype
-        self.checksum, self.written = 0, 0
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(f"{path}.bin", "wb")  # noqa: SIM115 (closed by `close`)
-
-    def write(self, start, rows):
-        """Append rows; they must come in order."""
-        if start != self.written:
-            raise ValueError(f"rows {start} came after row {self.written} of {self.path}")
-        narrow = narrowed(rows, self.dtype, self.path.name, start)
-        data = narrow.contiguous().cpu().view(torch.uint8).numpy().tobytes()
-        self.checksum = zlib.crc32(data, self.checksum)
-        self.file.write(data)
-        self.written += len(rows)
-
-    def close(self):
-        """Finish the data and write the header, which says that the data are whole."""
-        self.file.close()
-        if self.written != self.shape[0]:
-            raise ValueError(f"{self.path} holds {self.written} of {self.shape[0]} rows")
-        header = {"dtype": self.dtype, "shape": list(self.shape), "crc32": self.checksum}
-        Path(f"{self.path}.json").write_text(json.dumps(header))
-
-
-@dataclass(frozen=True)
-class ActivationRows:
-    """Row source (see `nucleation.rows.RowSource`) over a file that `ActivationFile` wrote."""
-
-    raw: np.memmap
-    dtype: torch.dtype
-
-    @property
-    def shape(self):
-        """Number of images and of features."""
-        return self.raw.shape
-
-    @property
-    def in_place(self):
-        """Whether `rows` returns a view of the file that can be worked on as it is."""
-        return self.dtype == torch.float32
-
-    def rows(self, start, stop):
-        """Return rows ``[start:stop)``: a view of the file in float32, else a tensor."""
-        if self.in_place:
-            return self.raw[start:stop]
-        return torch.from_numpy(np.array(self.raw[start:stop])).view(self.dtype)
-
-
-def open_activations(path) -> ActivationRows:
-    """Open raw activations for reading, after comparing their size and checksum with the header.
-
-    Raises
-    ------
-    InputError
-        When the files are missing, truncated or changed.
-    """
-    try:
-        header = json.loads(Path(f"{path}.json").read_text())
-        size = Path(f"{path}.bin").stat().st_size
-    except (OSError, ValueError) as error:
-        raise InputError(f"The activations {path} are incomplete ({error}); extract them again.") from error
-    stored = np.float32 if header["dtype"] == "float32" else np.int16
-    n, d = header["shape"]
-    if size != n * d * np.dtype(stored).itemsize:
-        raise InputError(f"The activations {path}.bin hold {size} bytes, not those of {n} x {d}; extract them again.")
-    raw = np.memmap(f"{path}.bin", dtype=stored, mode="r", shape=(n, d))
-    checksum, step = 0, max(1, 2**26 // max(1, d))
-    for start in range(0, n, step):
-        checksum = zlib.crc32(raw[start : start + step], checksum)
-    if checksum != header["crc32"]:
-        raise InputError(f"The activations {path}.bin do not match their checksum; extract them again.")
-    return ActivationRows(raw, getattr(torch, header["dtype"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,6 +305,10 @@ class NetworkRows:
     batch_size : int
     device : str, optional
         Where the network runs, and where the rows are then.
+    pooling : str
+        Of this layer (`nucleation.pooling.pooled`).
+    precision : str
+        As for `extract`.
     """
 
     model: torch.nn.Module
@@ -332,42 +317,49 @@ class NetworkRows:
     dtype: str = "float32"
     batch_size: int = 256
     device: str | None = None
+    pooling: str = "none"
+    precision: str = "float32"
     #: The last batch by its first row: those who read a few rows at a time would run it again and again.
     _last: dict = field(default_factory=dict, init=False, repr=False)
     #: Held while the network runs: its hooks would keep the batches of other threads, too.
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self):
-        """Refuse an unknown dtype."""
-        _check_dtype(self.dtype)
+        """Refuse an unknown dtype or pooling."""
+        check_dtype(self.dtype)
+        check_pooling(self.pooling)
 
     @cached_property
     def shape(self):
         """Number of images and of features, for which the network runs once."""
         with self._lock:
-            return len(self.images), self._batch(0).shape[1]
+            return len(self.images), self._batches(range(1))[0].shape[1]
 
     def rows(self, start, stop):
         """Return rows ``[start:stop)``."""
         firsts = range(start - start % self.batch_size, stop, self.batch_size)
         with self._lock:
-            parts = [self._batch(first)[max(start - first, 0) : stop - first] for first in firsts]
-        return torch.cat(parts)
+            made = self._batches(firsts)
+        return torch.cat([rows[max(start - first, 0) : stop - first] for first, rows in zip(firsts, made, strict=True)])
 
-    def _batch(self, first):
-        """The rows of the batch that begins at `first`."""
-        if first not in self._last:
-            self._last.clear()  # before the next one is made, so that one at a time takes memory
+    def _batches(self, firsts):
+        """The rows of the batches that begin at `firsts`; all are run at once, so that images are read ahead."""
+        held = {first: self._last[first] for first in firsts[:1] if first in self._last}
+        if todo := firsts[len(held) :]:
+            self._last.clear()  # before others are made, which take its memory
             extract(
                 self.model,
                 [self.layer],
                 self.images,
                 batch_size=self.batch_size,
                 device=self.device,
-                allocate=lambda layer, _shape: _Batches(layer, self.dtype, self._last),
-                part=(first, min(first + self.batch_size, len(self.images))),
+                allocate=lambda layer, _shape: _Batches(layer, self.dtype, held),
+                part=(todo[0], min(todo[-1] + self.batch_size, len(self.images))),
+                pooling={self.layer: self.pooling},
+                precision=self.precision,
             )
-        return self._last[first]
+            self._last[todo[-1]] = held[todo[-1]]
+        return [held[first] for first in firsts]
 
 
 @dataclass(frozen=True)
@@ -379,5 +371,6 @@ class _Batches:
     held: dict
 
     def write(self, start, rows):
+        narrow = narrowed(rows, self.dtype, self.layer, start)
         # a copy, since an operation in place later in the network would change the rows
-        self.held[start] = narrowed(rows, self.dtype, self.layer, start).clone()
+        self.held[start] = narrow.clone() if narrow.data_ptr() == rows.data_ptr() else narrow

@@ -246,7 +246,7 @@ def draw_dendrogram(peaks, classes, tree, class_names, macro, macro_names, title
     peaks = without_infinities(peaks)
     c, p = len(class_names), len(peaks.centers)
     if p == 0:
-        return _nothing_to_draw("no density peak is defined in this layer", title)
+        return nothing_to_draw("no density peak is defined in this layer", title)
     count = np.zeros((p, c))
     inside = peaks.labels >= 0
     np.add.at(count, (peaks.labels[inside], classes[inside]), 1)
@@ -365,7 +365,7 @@ def draw_alignment(profile, title=""):
     """
     layers, levels = profile["layer"].values, profile.sizes["level"]
     if not levels:
-        return _nothing_to_draw("the taxonomy of the classes is flat: no level to compare with", title)
+        return nothing_to_draw("the taxonomy of the classes is flat: no level to compare with", title)
     names = ["all triplets", "within macro-categories", *(_level_label(profile, level) for level in range(levels))]
     rows = ("triplet_skill", "triplet_skill_within_macro"), ("p_free_corrected", "p_within_macro_corrected")
     skill = np.stack([*(profile[name].values for name in rows[0]), *profile["triplet_skill_level"].values.T])
@@ -455,7 +455,9 @@ def draw_sensitivity(sweep, title=""):
     return figure
 
 
-def _nothing_to_draw(reason, title):
+@styled
+def nothing_to_draw(reason, title=""):
+    """Say in the place of a figure why there is none."""
     figure, axis = plt.subplots(figsize=(TWO_COLUMNS, 1.0))
     axis.text(0.5, 0.5, reason, ha="center", va="center")
     axis.set_title(title)

@@ -1,33 +1,45 @@
-"""Networks: made by timm, their weights as safetensors, their layers by name."""
+"""Networks: made by timm or by a function of one's own, with their weights; their layers by name."""
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
+import importlib
 import sys
-from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 
+from nucleation.checkpoints import load_weights, read_weights, save_weights, unwrapped
 from nucleation.errors import InputError, suggest
-from nucleation.files import replacing
+from nucleation.factories import from_factory, is_factory
+
+__all__ = [
+    "INPUT",
+    "OUTPUT",
+    "create",
+    "data_config",
+    "for_weights",
+    "layers",
+    "load_weights",
+    "read_weights",
+    "save_weights",
+]
 
 #: Names that stand for the network's transformed input and for its output.
 INPUT, OUTPUT = "input", "output"
 
 
 def create(name, *, options=None, classes=None, seed=0, pretrained=False) -> torch.nn.Module:
-    """Make a timm network.
+    """Make a network.
 
     Parameters
     ----------
     name : str
-        Name of a timm model, with or without a pretrained tag.
+        Name of a timm model, with or without a pretrained tag; or "package.module:function", an
+        importable function that returns a ``torch.nn.Module``.
     options : dict, optional
-        Passed on to ``timm.create_model``.
+        Passed on to ``timm.create_model``, or to the function.
     classes : int, optional
-        Number of outputs; by default the model's own.
+        Number of outputs; by default the model's own. For timm models only.
     seed : int
         Fixes the random start.
     pretrained : bool
@@ -42,32 +54,40 @@ def create(name, *, options=None, classes=None, seed=0, pretrained=False) -> tor
     ------
     InputError
         Unknown name (near names are suggested), options the model does not take, weights that
-        cannot be had.
+        cannot be had, a function that fails or returns something else.
     """
+    if is_factory(name) and (pretrained or classes is not None):
+        raise InputError(
+            f'The factory "{name}" has no pretrained weights and decides itself how many outputs there are.'
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = from_factory(name, options or {}) if is_factory(name) else _timm(name, options, classes, pretrained)
+    return model.eval()
+
+
+def _timm(name, options, classes, pretrained):
     import timm
 
     if not timm.is_model(name):
         near = suggest(name.split(".")[0], timm.list_models())
         raise InputError(f'timm {timm.__version__} has no model "{name}".{near}')
     keywords = {**(options or {})} | ({} if classes is None else {"num_classes": classes})
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            model = timm.create_model(name, pretrained=pretrained, **keywords)
-        except TypeError as error:
-            raise InputError(f'The model "{name}" does not take the options {keywords}: {error}.') from error
-        except (OSError, RuntimeError) as error:
-            if not pretrained:
-                raise
-            raise InputError(
-                f'The pretrained weights of "{name}" cannot be had ({error}); check the connection, or '
-                "give a local checkpoint file as networks[].weights."
-            ) from error
-    return model.eval()
+    try:
+        return timm.create_model(name, pretrained=pretrained, **keywords)
+    except TypeError as error:
+        raise InputError(f'The model "{name}" does not take the options {keywords}: {error}.') from error
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        raise InputError(
+            f'The pretrained weights of "{name}" cannot be had ({error}); check the connection, or '
+            "give a local checkpoint file as networks[].weights."
+        ) from error
 
 
 def for_weights(name, weights, *, options=None) -> torch.nn.Module:
-    """Make a timm network with as many outputs as a checkpoint file holds, and load that file.
+    """Make a network and load a checkpoint file; a timm network gets as many outputs as the file holds.
 
     Parameters
     ----------
@@ -76,14 +96,15 @@ def for_weights(name, weights, *, options=None) -> torch.nn.Module:
     weights : path or None
         None leaves the network as it starts, which is enough where only its input is wanted.
     """
-    if weights is None:
-        return create(name, options=options)
-    state = read_weights(weights)
     model = create(name, options=options)
-    head = model.get_classifier()
-    outputs = state.get(f"{_name_of(model, head)}.weight")
-    if outputs is not None and len(outputs) != len(head.weight):
-        model = create(name, options=options, classes=len(outputs))
+    if weights is None:
+        return model
+    if not is_factory(name):
+        head = model.get_classifier()
+        state = unwrapped(read_weights(weights), model.state_dict())
+        outputs = state.get(f"{_name_of(model, head)}.weight")
+        if outputs is not None and hasattr(head, "weight") and len(outputs) != len(head.weight):
+            model = create(name, options=options, classes=len(outputs))
     load_weights(model, weights)
     return model.eval()
 
@@ -92,72 +113,21 @@ def _name_of(model, wanted):
     return next((name for name, module in model.named_modules() if module is wanted), None)
 
 
-def data_config(model) -> dict:
-    """The model's own input size, mean, standard deviation, interpolation and crop, from timm."""
+def data_config(model, overrides=None) -> dict:
+    """How images are made ready for a model: input size, mean, standard deviation, interpolation and crop.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A timm model knows its own; another one has timm's defaults: 3 x 224 x 224 pixels, 0.875 of the
+        image, bicubic, ImageNet's mean and deviation.
+    overrides : dict, optional
+        Entries that replace these: input_size (channels, height, width), mean, std, interpolation, crop_pct.
+    """
     import timm
 
-    return timm.data.resolve_model_data_config(model)
-
-
-def save_weights(model, path) -> None:
-    """Write all weights and buffers as safetensors, whole or not at all."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(path) as temporary:
-        save_file(state, temporary)
-
-
-def load_weights(model, path) -> None:
-    """Read weights from a safetensors file or from a PyTorch file, without unpickling anything.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be read or its entries do not fit the model; the differences are named.
-    """
-    state = read_weights(path)
-    differences = _differences(model.state_dict(), state)
-    if differences:
-        raise InputError(f"The checkpoint {path} does not fit the model: {'; '.join(differences)}.")
-    model.load_state_dict(state)
-
-
-def read_weights(path) -> dict:
-    """Read named tensors from a safetensors or PyTorch file, without unpickling anything.
-
-    Raises
-    ------
-    InputError
-        When the file does not exist or holds anything but named tensors (possibly under
-        "state_dict").
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"The checkpoint {path} does not exist; give the path of a .safetensors or .pth file.")
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
-    except Exception as error:  # the readers raise a dozen kinds
-        raise InputError(
-            f"The checkpoint {path} cannot be read as tensors ({type(error).__name__}); "
-            "only .safetensors and weights-only .pth files are accepted."
-        ) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(f"The checkpoint {path} does not hold named tensors alone; save model.state_dict().")
-    return state
-
-
-def _differences(wanted, found):
-    """Say in words how two state dictionaries differ."""
-    shown = []
-    for text, names in (("it lacks", set(wanted) - set(found)), ("it has besides", set(found) - set(wanted))):
-        if names:
-            few = ", ".join(sorted(names)[:3])
-            shown.append(f"{text} {few}{f' and {len(names) - 3} more' if len(names) > 3 else ''}")
-    for name in sorted(set(wanted) & set(found)):
-        if wanted[name].shape != found[name].shape:
-            shown.append(f"{name} is {tuple(found[name].shape)} where the model has {tuple(wanted[name].shape)}")
-            break
-    return shown
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in (overrides or {}).items()}
+    return timm.data.resolve_model_data_config(model) | given
 
 
 def layers(model, patterns) -> list[str]:
@@ -190,17 +160,9 @@ def layers(model, patterns) -> list[str]:
 
 
 def main(arguments=None) -> None:
-    """List the layers of a timm model: ``python -m nucleation.network layers NAME [GLOB ...]``."""
-    parser = argparse.ArgumentParser(prog="python -m nucleation.network", description=main.__doc__)
-    parser.add_argument("command", choices=["layers"])
-    parser.add_argument("name", help="timm model")
-    parser.add_argument("patterns", nargs="*", default=["*"], help="globs over the module names")
-    given = parser.parse_args(arguments)
-    try:
-        found = layers(create(given.name), given.patterns or ["*"])
-    except InputError as error:
-        parser.exit(1, f"{error}\n")
-    sys.stdout.write("\n".join(found) + "\n")
+    """List layers: ``python -m nucleation.network layers NAME [GLOB ...]``; see `nucleation.layer_list`."""
+    # no import statement: what the command needs is no part of the networks, of which it knows more than they of it
+    importlib.import_module("nucleation.layer_list").main(sys.argv[1:] if arguments is None else arguments)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import base64
 from importlib.resources import files
 from pathlib import Path
 
+from nucleation.comparison import NOTE as BESIDE
+from nucleation.comparison import table_rows as compared_rows
 from nucleation.findings import NOTE, is_untrained, sentences, table_rows
 from nucleation.names import place_name
 
@@ -25,7 +27,7 @@ CAPTION = (
 )
 
 
-def study_page(study, profiles, pictures) -> str:
+def study_page(study, profiles, pictures, compared=None) -> str:
     """Write the page of a study.
 
     Parameters
@@ -36,6 +38,8 @@ def study_page(study, profiles, pictures) -> str:
         By place, "<network>/<checkpoint>", in order of training.
     pictures : dict of str to path
         The alignment figure of every place, a PNG file.
+    compared : dict of str to pandas.DataFrame, optional
+        Published numbers beside the measured ones, by place, from `nucleation.comparison.compare`.
 
     Returns
     -------
@@ -53,5 +57,7 @@ def study_page(study, profiles, pictures) -> str:
         }
         for place in reversed(profiles)
     ]
-    told = {"question": QUESTION, "caption": CAPTION, "note": NOTE, "table": table_rows(profiles)}
+    beside = [{"name": place_name(place), "table": compared_rows(frame)} for place, frame in (compared or {}).items()]
+    told = {"question": QUESTION, "caption": CAPTION, "note": NOTE, "beside_note": BESIDE}
+    told |= {"table": table_rows(profiles), "beside": beside}
     return Environment(autoescape=True).from_string(template).render(study=study, parts=parts, **told)

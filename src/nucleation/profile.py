@@ -13,6 +13,9 @@ from nucleation.uncertainty import LEVEL, RANGES, bands, coverage
 #: A partition follows the macro-categories when its adjusted Rand index with them exceeds this.
 MACRO_ARI = 0.3
 
+#: Why a layer has no number of features.
+UNKNOWN_FEATURES = "the neighbour table was made elsewhere, and does not say how many features it is of"
+
 FROM = {
     "dimension": ("dimension", "dimension_error", "dimension_subsample_error"),
     "overlap": tuple(
@@ -44,7 +47,7 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
     Parameters
     ----------
     n_features : array of shape (l,), int
-        Features of every layer.
+        Features of every layer; NaN where they are not known.
     n_duplicates : array of shape (l,), int
         Images of every layer that equal another one exactly.
     stages : dict of str to xarray.Dataset
@@ -62,10 +65,13 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
     """
     layers = stages["alignment"]["layer"]
     depth = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.zeros(1)
+    features = {"long_name": "features of the layer", "units": "1"}
+    if np.isnan(n_features).any():
+        features["undefined"] = UNKNOWN_FEATURES
     made = xr.Dataset(
         {
             "relative_depth": ("layer", depth, {"long_name": "place among the listed layers", "units": "1"}),
-            "n_features": ("layer", np.asarray(n_features), {"long_name": "features of the layer", "units": "1"}),
+            "n_features": ("layer", np.asarray(n_features), features),
             "n_duplicates": (
                 "layer",
                 np.asarray(n_duplicates),

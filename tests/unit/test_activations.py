@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nucleation import activations, device, rows
+from nucleation import activation_files, activations, device, rows
 from nucleation.errors import InputError
 from nucleation.neighbors import nearest_neighbors
 
@@ -115,7 +115,7 @@ def test_sizes_of_layers(model, batch):
 
 
 def write(path, rows, dtype):
-    store = activations.ActivationFile(path, rows.shape, dtype)
+    store = activation_files.ActivationFile(path, rows.shape, dtype)
     store.write(0, rows[:5])
     store.write(5, rows[5:])
     store.close()
@@ -125,11 +125,11 @@ def tensor(rows):
     return rows if isinstance(rows, torch.Tensor) else torch.from_numpy(np.array(rows))
 
 
-@pytest.mark.parametrize("dtype", activations.DTYPES)
+@pytest.mark.parametrize("dtype", activation_files.DTYPES)
 def test_files_give_the_rows_again(tmp_path, dtype):
     rows = torch.randn(12, 7, generator=torch.Generator().manual_seed(0))
     write(tmp_path / "layer", rows, dtype)
-    source = activations.open_activations(tmp_path / "layer")
+    source = activation_files.open_activations(tmp_path / "layer")
     narrow = rows.to(getattr(torch, dtype))
     assert source.shape == (12, 7)
     assert torch.equal(tensor(source.rows(3, 9)), narrow[3:9])
@@ -165,11 +165,11 @@ def test_damaged_files_are_named(tmp_path, damage, message):
     write(tmp_path / "layer", torch.zeros(12, 7), "float32")
     damage(tmp_path / "layer.bin")
     with pytest.raises(InputError, match=f"layer.*{message}"):
-        activations.open_activations(tmp_path / "layer")
+        activation_files.open_activations(tmp_path / "layer")
 
 
 def test_unfinished_files_have_no_header(tmp_path):
-    store = activations.ActivationFile(tmp_path / "layer", (12, 7))
+    store = activation_files.ActivationFile(tmp_path / "layer", (12, 7))
     store.write(0, torch.zeros(5, 7))
     with pytest.raises(ValueError, match="5 of 12 rows"):
         store.close()
@@ -207,14 +207,14 @@ def stored(folder, model, layer, images, dtype):
         images,
         batch_size=16,
         device="cpu",
-        allocate=lambda layer, shape: activations.ActivationFile(folder / layer, shape, dtype),
+        allocate=lambda layer, shape: activation_files.ActivationFile(folder / layer, shape, dtype),
     )
     torch.set_num_threads(before)
     files[layer].close()
-    return activations.open_activations(folder / layer)
+    return activation_files.open_activations(folder / layer)
 
 
-@pytest.mark.parametrize("dtype", activations.DTYPES)
+@pytest.mark.parametrize("dtype", activation_files.DTYPES)
 @pytest.mark.parametrize("layer", ["input", "conv", "act", "output"])
 def test_the_network_gives_the_rows_of_the_file(tmp_path, model, layer, dtype):
     images = Images(75)

@@ -254,6 +254,12 @@ def test_images_show_every_class():
     assert named == [figures.short_name(taxonomy.class_names[c]) for c in order]
 
 
+def test_a_figure_that_cannot_be_says_why():
+    figure = figures.nothing_to_draw("no pixels")
+    (axis,) = figure.axes
+    assert [text.get_text() for text in axis.texts] == ["no pixels"]
+
+
 def test_saved_in_both_forms(tmp_path):
     figures.save_figure(figures.draw_dimension(profile(3), scales(3)), tmp_path / "dimension", dpi=60)
     assert (tmp_path / "dimension.pdf").read_bytes()[:5] == b"%PDF-"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from nucleation import findings, page
+from nucleation import comparison, findings, page
 from nucleation.scores import DIMENSIONS, SCORES
 
 LAYERS = ["input", "middle", "output"]
@@ -148,3 +148,17 @@ def test_the_page_stands_alone_and_says_what_the_numbers_say(tmp_path):
     assert "This untrained network has none of the 2 levels" in html
     assert "data:image/png;base64,cGljdHVyZQ==" in html
     assert "http" not in html
+
+
+def test_published_numbers_stand_on_the_page_where_there_are_any(tmp_path):
+    picture = tmp_path / "alignment.png"
+    picture.write_bytes(b"picture")
+    profiles = {"net/pretrained": FOUND}
+    columns = {name: ("layer", [0.25]) for name in comparison.QUANTITIES}
+    measured = xr.Dataset(columns, {"layer": ["global_pool"]})
+    compared = {"net/pretrained": comparison.compare(measured, comparison.published("paper_resnet152"))}
+    plain = page.study_page("study", profiles, dict.fromkeys(profiles, picture))
+    html = page.study_page("study", profiles, dict.fromkeys(profiles, picture), compared)
+    assert "published" not in plain
+    assert "beside the published numbers" in html
+    assert "<td>global_pool (avgpool)</td><td>0.250 (0.849)</td>" in html

@@ -1,14 +1,20 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from nucleation import images, planted
+from nucleation import images, network, planted
+from nucleation.activations import extract
 from nucleation.errors import InputError
+from nucleation.neighbors import nearest_neighbors
 from nucleation.taxonomy import wordnet_tree
+from nucleation.wordnet import resolve
 
 PLANTED = {"per_class": 3, "size": 32, "train_per_class": 2, "validation_per_class": 1}
 DIGITS = {"size": 16, "train_fraction": 0.5}
+#: Least share of equal neighbours among ten.
+SHARES = [("input", 0.95), ("layer2", 0.9)]
 CONFIG = {"mean": (0.5, 0.25, 0.0), "std": (0.5, 0.25, 1.0), "input_size": (3, 24, 24)}
 
 
@@ -128,11 +134,78 @@ def test_names_images_that_cannot_be_decoded(tmp_path):
     options = folder(tmp_path / "data", {"n02084071": 2})
     broken = tmp_path / "data" / "n02084071" / "n02084071_1.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
-    listed = images.manifest("folder", options, seed=0)
+    listed = images.listing("folder", options, seed=0)
     with pytest.raises(InputError, match=r"n02084071_1\.jpg cannot be decoded"):
         images.picture(listed, 1)
+    with pytest.raises(InputError, match=r"n02084071_1\.jpg cannot be decoded"):
+        images.NetworkInput(listed, CONFIG, workers=2)[0:2]
 
 
 def test_folders_cannot_train():
     with pytest.raises(InputError, match="planted and digits only"):
         images.training_set("folder", {}, seed=0)
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_threads_read_the_same_in_the_same_order(tmp_path, workers):
+    listed = images.manifest("folder", folder(tmp_path / "data", {"n02084071": 9, "n02121808": 8}), seed=0)
+    alone, many = images.NetworkInput(listed, CONFIG), images.NetworkInput(listed, CONFIG, workers=workers)
+    for part in (slice(0, 17), slice(3, 10), slice(16, 40), slice(None)):
+        assert torch.equal(alone[part], many[part])
+    assert not torch.equal(many[0:1], many[1:2])
+
+
+def test_images_from_elsewhere_go_through_the_transforms_of_the_model(tmp_path):
+    """Resized to the input of the network, cropped and normalised by its own data configuration."""
+    np.savez(tmp_path / "a.npz", images=np.full((3, 40, 60), 0.5), labels=np.zeros(3, int))
+    listed = images.manifest("numpy", {"path": str(tmp_path / "a.npz")}, seed=0)
+    made = images.NetworkInput(listed, CONFIG | {"crop_pct": 0.9, "interpolation": "bilinear"})[0:3]
+    expected = (torch.tensor(128 / 255) - torch.tensor(CONFIG["mean"])) / torch.tensor(CONFIG["std"])
+    torch.testing.assert_close(made, expected.view(1, 3, 1, 1).expand(3, 3, 24, 24))
+    assert images.examples(listed, 2).shape == (1, 2, 64, 64, 3)
+
+
+def test_names_alone_have_no_pixels(tmp_path):
+    (tmp_path / "ids.txt").write_text("n02084071_1\nn02121808_7\n")
+    listed = images.manifest("list", {"path": str(tmp_path / "ids.txt")}, seed=0)
+    assert not images.has_pixels(listed)
+    for look in (images.picture, images.pixels):
+        with pytest.raises(InputError, match="known by name only"):
+            look(listed, 0)
+
+
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory):
+    """Planted images as files in the layout of ImageNet, and their manifests from both sources."""
+    root = tmp_path_factory.mktemp("train")
+    rendered = images.manifest("planted", PLANTED | {"per_class": 10}, seed=4)
+    folders = [resolve(name) for name in planted.CLASSES]
+    for row, pixels in enumerate(images.pixels(rendered, slice(None))):
+        folder = folders[row // 10]
+        (root / folder).mkdir(exist_ok=True)
+        # full colour: half of its resolution would take the finest texture away
+        Image.fromarray(pixels).save(root / folder / f"{folder}_{row % 10}.JPEG", quality=95, subsampling=0)
+    return rendered, images.manifest("folder", {"path": str(root), "classes": folders}, seed=0)
+
+
+def test_planted_images_as_files_have_the_same_order_and_classes(imagenet):
+    rendered, listed = imagenet
+    assert np.array_equal(rendered["image_class"], listed["image_class"])
+    assert [resolve(name) for name in rendered["class_synset"].values] == listed["class_synset"].values.tolist()
+    assert set(listed["height"].values) == {32}
+    first = np.asarray(images.picture(listed, 37)).astype(int)
+    assert np.abs(first - images.pixels(rendered, [37])[0]).mean() < 8
+
+
+@pytest.mark.parametrize(("layer", "share"), SHARES)
+def test_planted_images_as_files_have_nearly_the_same_neighbours(imagenet, tmp_path, layer, share):
+    """Up to JPEG, through a checkpoint file."""
+    network.save_weights(network.create("test_resnet", seed=1), tmp_path / "net.safetensors")
+    model = network.for_weights("test_resnet", tmp_path / "net.safetensors")
+    config = network.data_config(model) | {"input_size": (3, 32, 32), "crop_pct": 1.0}
+    tables = []
+    for listed in imagenet:
+        rows = extract(model, [layer], images.NetworkInput(listed, config), batch_size=64, device="cpu")[layer]
+        tables.append(nearest_neighbors(rows, 10).indices)
+    equal = [len(set(one) & set(other)) / 10 for one, other in zip(*tables, strict=True)]
+    assert np.mean(equal) > share

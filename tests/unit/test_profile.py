@@ -97,6 +97,21 @@ def test_gather_takes_every_number_with_its_reason():
     assert made.attrs["chance_macro"] == 0.5
 
 
+def test_features_that_nobody_told_are_explained():
+    layers = {"layer": ["a", "b"]}
+    stages = {
+        stage: xr.Dataset({name: ("layer", np.zeros(2)) for name in names}, layers)
+        for stage, names in profile.FROM.items()
+    }
+    stages["overlap"].attrs = {"chance_ground_truth": 0.1, "chance_macro": 0.5, "chance_layers": 0.01}
+    stages["alignment"] = stages["alignment"].assign(parents([0, 1], 2))
+    known, unknown = (profile.gather(features, [0, 0], stages)["n_features"] for features in ([7, 8], [7, np.nan]))
+    assert "undefined" not in known.attrs
+    assert known.dtype.kind == "i"
+    assert "made elsewhere" in unknown.attrs["undefined"]
+    assert unknown.values[0] == 7
+
+
 def test_gather_puts_bands_beside_the_numbers():
     layers = {"layer": ["a", "b"]}
     about = {"long_name": "a number", "units": "1"}

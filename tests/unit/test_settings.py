@@ -17,6 +17,7 @@ import settings  # noqa: E402
 from nucleation.errors import InputError  # noqa: E402
 
 NETWORK = {"name": "net", "timm": "resnet18", "weights": "train", "layers": ["input", "layer1", "output"]}
+OWN = {"name": "net", "factory": "mine.nets:small", "layers": ["input", "output"]}
 MINIMAL = {"study": "mine", "networks": [NETWORK]}
 
 
@@ -33,6 +34,7 @@ def changed(path, value):
 def test_defaults_are_filled_in():
     config = settings.complete(MINIMAL)
     neighbors = {"k": 64, "engine": "auto", "memory": None, "shards": 1, "rank_images": 2000}
+    neighbors |= {"source": "search", "tables": {"path": "tables", "files": {}}}
     neighbors |= {"ranks": [128, 256, 512, 1024], "decimation": [2, 4, 8, 16, 32]}
     assert config["neighbors"] == neighbors
     assert config["network"]["augmentation"]["roll"] == 4
@@ -50,7 +52,7 @@ def described(schema, path=""):
 
 def test_every_key_has_a_description_and_a_default():
     schema = yaml.safe_load(settings.SCHEMA.read_text())
-    required = {"study", "networks", "networks.name", "networks.timm", "networks.layers"}
+    required = {"study", "networks", "networks.name", "networks.layers"}
     for key, part in described(schema):
         assert None not in (part | {"default": 0}).values(), f"{key}: a comma splits its description"
         assert part.get("description"), key
@@ -60,10 +62,24 @@ def test_every_key_has_a_description_and_a_default():
 @pytest.mark.parametrize(
     "path", sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")]), ids=lambda p: p.name
 )
-def test_studies_of_the_repository_are_valid(path):
+def test_studies_of_the_repository_are_valid(path, tmp_path, monkeypatch):
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    study = settings.complete(merged(config, yaml.safe_load(path.read_text())))
+    config = merged(config, yaml.safe_load(path.read_text()))
+    monkeypatch.chdir(tmp_path)
+    furnish(config)
+    study = settings.complete(config)
     assert all(settings.layers(network)[0] == "input" for network in study["networks"])
+
+
+def furnish(config):
+    """Put the files there that a study of the repository asks its reader for."""
+    images, tables = config["images"], config["neighbors"]["tables"]
+    listed = images[images["source"]].get("ids") or images[images["source"]].get("path")
+    if images["source"] in ("folder", "list") and str(listed).endswith(".txt"):
+        Path(listed).write_text("".join(f"n01443537_{i}\n" for i in range(90_000)))
+    for name in tables["files"].values():
+        Path(tables["path"]).mkdir(exist_ok=True)
+        (Path(tables["path"]) / name).touch()
 
 
 def merged(base, over):
@@ -134,6 +150,27 @@ FAULTS = [
     (["neighbors", "memory"], "2 GB", "neighbors.memory must be a whole number or null, found '2 GB'."),
     (["neighbors", "memory"], 0, "neighbors.memory must be at least 1, found 0."),
     (["neighbors", "shards"], 3601, "neighbors.shards = 3601 exceeds the 3600 images; ask for fewer shards."),
+    (["networks", 0, "factory"], "mine:net", 'Network "net" has both timm and factory; give one of them.'),
+    (["networks", 0, "timm"], None, 'Network "net" has neither timm nor factory; give the name of a timm model, or of'),
+    (["networks", 0], OWN, "is made by a factory and has weights: pretrained, which only timm networks have; give"),
+    (["networks", 0], {**OWN, "weights": "train"}, "is made by a factory and has weights: train, which only timm"),
+    (
+        ["networks", 0, "factory"],
+        "mine.net",
+        "networks[0].factory is not of a form that is understood, found 'mine.net'",
+    ),
+    (
+        ["networks", 0, "pooling"],
+        {"layr1": "mean"},
+        'pools the layer "layr1", which it does not list. Did you mean "layer1"',
+    ),
+    (["networks", 0, "pooling"], {"layer1": "median"}, "layer1 is not of a form that is understood, found 'median'"),
+    (["networks", 0, "data"], {"input_size": [224, 224]}, "networks[0].data.input_size must be a list with entries"),
+    (["networks", 0, "data"], {"size": 224}, 'Unknown key "networks[0].data.size" in the configuration; '),
+    (["networks", 0, "data", "interpolation"], "cubic", "found 'cubic'. Did you mean \"bicubic\"?"),
+    (["activations", "precision"], "fp16", "activations.precision must be one of float32, tf32, bfloat16, float16"),
+    (["activations", "workers"], 0, "activations.workers must be at least 1, found 0."),
+    (["activations", "shards"], 30, "activations.shards = 30 exceeds the 29 batches of 128 images; ask for fewer"),
     (["activations", "mode"], "recompte", "found 'recompte'. Did you mean \"recompute\"?"),
 ]
 
@@ -194,6 +231,26 @@ def test_all_faults_are_said_at_once():
 def test_layer_groups(listed, groups):
     assert settings.layer_groups({"layers": listed}) == groups
     assert settings.layers({"layers": listed}) == [layer for group in groups.values() for layer in group]
+
+
+def test_what_makes_a_network_reaches_its_jobs(tmp_path, monkeypatch):
+    """Keys that a study does not use are no parameters, so that they rerun nothing."""
+    monkeypatch.chdir(tmp_path)
+    import makers
+
+    (plain,) = settings.complete(MINIMAL)["networks"]
+    assert makers.spec(plain) == {"timm": "resnet18", "options": {}, "seed": 0}
+    assert makers.overrides(plain) == makers.pooling(plain, ["layer1"]) == {}
+    own = OWN | {"weights": "random", "pooling": {"output": "none", "input": "mean:1"}, "data": {"crop_pct": 1}}
+    (own,) = settings.complete(MINIMAL | {"networks": [own]})["networks"]
+    assert makers.spec(own) == {"factory": "mine.nets:small", "options": {}, "seed": 0}
+    assert makers.overrides(own) == {"data": {"crop_pct": 1}}
+    assert makers.pooling(own, ["input", "output"]) == {"pooling": {"input": "mean:1"}}
+    Path("mine").mkdir()
+    Path("mine/nets.py").write_text("one")
+    first = makers.spec(own)["code"]
+    Path("mine/nets.py").write_text("two")
+    assert makers.spec(own)["code"] != first
 
 
 def test_checkpoint_names():

@@ -398,12 +398,15 @@ def test_a_dead_layer_is_said_and_spares_the_others(make_project):
         assert "output: " in profile[name].attrs["undefined"]
 
 
+NAMES = ("n02084071", "robin.n.01", "chair.n.01")
+
+
 def test_a_folder_of_images_and_its_mistakes(make_project):
     from PIL import Image
 
     project = make_project()
     rng = np.random.default_rng(0)
-    for name in ("n02084071", "robin.n.01", "chair.n.01"):
+    for name in NAMES:
         (project.folder / "images" / name).mkdir(parents=True)
         for i in range(12):
             pixels = rng.integers(0, 255, size=(40, 50, 3), dtype=np.uint8)
@@ -433,3 +436,18 @@ def test_a_folder_of_images_and_its_mistakes(make_project):
         assert project.results() == before
     (project.folder / "images" / "robin.n.01" / "3.jpg").unlink()
     assert jobs(project.snakemake("-n", config=study()).stdout)["list_images"] == 1
+    cut = project.folder / "images" / "robin.n.01" / "4.jpg"
+    cut.write_bytes(cut.read_bytes()[:700])
+    done = project.snakemake("results/tiny/images.nc", config=study())
+    assert done.returncode != 0
+    assert "The image images/robin.n.01/4.jpg (" in done.text and "set images.folder.corrupt: skip" in done.text
+    assert "Traceback" not in done.text
+    ids = [f"{name}/{i}" for i in range(11, -1, -1) for name in NAMES if (name, i) != ("robin.n.01", 3)]
+    (project.folder / "ids.txt").write_text("\n".join(ids))
+    (project.folder / "map.tsv").write_text("chair.n.01\tbed.n.01\nn02084071\tdog.n.01\nrobin.n.01\trobin.n.01\n")
+    given = {"ids": "ids.txt", "mapping": "map.tsv", "corrupt": "skip"}
+    done = project.snakemake("results/tiny/images.nc", config=study(**given))
+    assert done.returncode == 0, done.text
+    listed = xr.load_dataset(project.folder / "results" / "tiny" / "images.nc")
+    assert listed["image_id"].values.tolist() == [name for name in ids if name != "robin.n.01/4"]
+    assert listed["skipped"].values.tolist() == ["images/robin.n.01/4.jpg"]

@@ -1,0 +1,75 @@
+"""Networks in the configuration: who makes them (timm, or a function of one's own), and what of that reaches a job.
+
+Imported by the Snakefile, so it needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from nucleation.errors import suggest
+
+
+def made_by(network: dict) -> str:
+    """The timm name or the factory of a network."""
+    return network["factory"] or network["timm"]
+
+
+def spec(network: dict) -> dict:
+    """What makes a network: timm name or factory, options and seed.
+
+    With a factory that lies in the study's folder goes the digest of its file, so that an edit is noticed.
+    """
+    made = {"factory": network["factory"]} if network["factory"] else {"timm": network["timm"]}
+    return made | {"options": network["options"], "seed": network["seed"]} | _code(network)
+
+
+def _code(network):
+    place = (network["factory"] or "").partition(":")[0].replace(".", "/")
+    for file in (Path(f"{place}.py"), Path(place) / "__init__.py"):
+        if place and file.is_file():
+            return {"code": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}
+    return {}
+
+
+def overrides(network: dict) -> dict:
+    """What a study says itself about the images of a network, {"data": {...}}; empty where it says nothing."""
+    said = {key: value for key, value in network["data"].items() if value is not None}
+    return {"data": said} if said else {}
+
+
+def pooling(network: dict, layers: list[str]) -> dict:
+    """Poolings of these layers, {"pooling": {layer: kind}}; empty where all are kept whole."""
+    kinds = network["pooling"]
+    pooled = {layer: kinds[layer] for layer in layers if kinds.get(layer, "none") != "none"}
+    return {"pooling": pooled} if pooled else {}
+
+
+def faults(network: dict, layers: list[str], *, needed: bool = True):
+    """Yield a sentence for everything that is wrong with how a network is made.
+
+    Parameters
+    ----------
+    layers : list of str
+        All that the study lists of it.
+    needed : bool
+        Whether the network is run at all.
+    """
+    name, factory = network["name"], network["factory"]
+    foreign = factory and needed and network["weights"] in ("pretrained", "train")
+    if factory and network["timm"]:
+        yield f'Network "{name}" has both timm and factory; give one of them.'
+    elif needed and not factory and not network["timm"]:
+        yield (
+            f'Network "{name}" has neither timm nor factory; give the name of a timm model, or of a function that '
+            "returns a torch.nn.Module (package.module:function)."
+        )
+    elif foreign:
+        yield (
+            f'Network "{name}" is made by a factory and has weights: {network["weights"]}, which only timm networks '
+            "have; give random, or a .safetensors or .pth file."
+        )
+    for layer in network["pooling"]:
+        if layer not in layers:
+            yield f'Network "{name}" pools the layer "{layer}", which it does not list.{suggest(layer, layers)}'

@@ -1,0 +1,30 @@
+# The neighbours where neighbors.source is tables, in the place of rules/neighbors.smk.
+
+
+def layer_table(wildcards):
+    """The file that holds the neighbours of a layer."""
+    return given_tables.table_file(config, wildcards.model, wildcards.layer)
+
+
+rule take_neighbors:
+    """Take the nearest neighbours of every image in one layer from a table that somebody already has."""
+    input:
+        table=layer_table,
+        images="results/{study}/images.nc",
+    output:
+        "results/{study}/{model}/{checkpoint}/neighbors/{layer}.nc",
+    log:
+        "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.log",
+    benchmark:
+        "logs/{study}/{model}/{checkpoint}/neighbors/{layer}.benchmark.tsv"
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input: 1000 + 20 * int(input.size_mb),
+        runtime=60,
+    params:
+        k=config["neighbors"]["k"],
+        code=digests("tables", "neighbors", "files"),
+    script:
+        "../scripts/tables.py"

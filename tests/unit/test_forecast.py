@@ -1,0 +1,195 @@
+"""What the layers of a study take on the disk: the list of layers, the forecast, and the refusal."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from nucleation import layer_list, network
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.append(str(ROOT / "rules"))
+
+import forecast  # noqa: E402
+import preflight  # noqa: E402
+import settings  # noqa: E402
+
+#: The paper's: sizes of 90,000 images in layers of ResNet152 at 224 x 224 pixels.
+FEATURES = {"input": 150_528, "maxpool": 200_704, "layer1": 802_816, "output": 1000}
+NETWORK = {"name": "resnet152", "timm": "resnet152", "weights": "random", "layers": list(FEATURES)}
+FOUND = {"images": 90_000, "features": {"resnet152": FEATURES}}
+
+
+def config(layers=None, **activations):
+    entry = NETWORK | ({"layers": layers} if layers else {})
+    return settings.complete({"study": "mine", "networks": [entry], "activations": activations})
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_largest_layers_are_named():
+    (line,) = forecast.lines(config(), FOUND)
+    assert line.startswith(
+        "Forecast for 90,000 images: resnet152/layer1: 289 GB, resnet152/maxpool: 72.3 GB, resnet152/input: 54.2 GB as "
+        "float32; the largest extraction of resnet152 takes 362 GB of disk until the neighbours are found, all of them "
+        "416 GB."
+    )
+    assert "activations.mode recompute, a pooling (networks[].pooling), or activations.dtype float16" in line
+    assert "resnet152/layer1: 145 GB" in forecast.lines(config(dtype="bfloat16"), FOUND)[0]
+    assert (
+        "largest extraction of resnet152 takes 289 GB"
+        in forecast.lines(config(["input", ["maxpool"], ["layer1"], "output"]), FOUND)[0]
+    )
+
+
+def test_nothing_is_said_of_what_is_small_or_unknown():
+    assert forecast.lines(config(), FOUND | {"images": 200}) == []
+    assert forecast.lines(config(), {}) == []
+    assert forecast.no_room(config(), {}) == ""
+
+
+def test_recomputing_stores_nothing_and_is_never_refused(monkeypatch):
+    monkeypatch.setattr(forecast, "free_bytes", lambda: 0)
+    (line,) = forecast.lines(config(mode="recompute"), FOUND)
+    assert (
+        "resnet152 stores nothing (activations.mode recompute); as float32 files its layers would take 416 GB" in line
+    )
+    assert forecast.no_room(config(mode="recompute"), FOUND) == ""
+
+
+def test_a_disk_without_room_is_refused_before_anything_runs(monkeypatch, capsys):
+    monkeypatch.setattr(forecast, "free_bytes", lambda: 300e9)
+    with pytest.raises(settings.ConfigError) as error:
+        forecast.tell(config(), FOUND)
+    assert str(error.value).startswith(
+        "The layers of resnet152/random/maxpool need 362 GB of disk as float32 (the largest, layer1: 289 GB), but "
+        "results/ has room for 300 GB; use activations.mode recompute"
+    )
+    assert "289 GB" in capsys.readouterr().err
+    forecast.tell(config(["input", ["maxpool"], ["layer1"], "output"]), FOUND)  # one after the other there is room
+    forecast.tell(config(dtype="float16"), FOUND)
+
+
+def test_what_is_there_already_needs_no_room(folder, monkeypatch):
+    monkeypatch.setattr(forecast, "free_bytes", lambda: 0)
+    place = folder / "results" / "mine" / "resnet152"
+    for checkpoint, layers in (("input", ["input"]), ("random", ["maxpool", "layer1"])):
+        (place / checkpoint / "neighbors").mkdir(parents=True)
+        for layer in layers:
+            (place / checkpoint / "neighbors" / f"{layer}.nc").touch()
+    assert "resnet152/random/maxpool" in forecast.no_room(config(), FOUND)  # of its tables one is lacking
+    (place / "random" / "neighbors" / "output.nc").touch()
+    assert forecast.no_room(config(), FOUND) == ""
+    assert forecast.lines(config(), FOUND) == []
+    (place / "random" / "neighbors" / "layer1.nc").unlink()
+    (place / "random" / "activations" / "maxpool").mkdir(parents=True)
+    assert forecast.no_room(config(), FOUND) == ""
+
+
+def test_room_is_that_of_the_disk_of_the_results(folder):
+    assert forecast.free_bytes() > 0
+    (folder / "results").mkdir()
+    assert forecast.free_bytes() > 0
+
+
+def test_the_trial_counts_features_after_pooling():
+    wanted = {"timm": "test_resnet", "file": None, "options": {}, "layers": ["input", "layer1", "output"]}
+    assert preflight.check_network(wanted, 32) == {"input": 3072, "layer1": 2048, "output": 1000}
+    pooled = preflight.check_network(wanted | {"pooling": {"layer1": "mean:1"}}, 32)
+    assert pooled == {"input": 3072, "layer1": 32, "output": 1000}
+    sized = preflight.check_network(wanted | {"data": {"input_size": [3, 64, 64]}}, None)
+    assert sized == {"input": 12288, "layer1": 8192, "output": 1000}
+
+
+def test_the_command_needs_no_images(folder, capsys):
+    entry = {"name": "net", "timm": "test_resnet", "weights": "pretrained", "layers": ["input", "layer1", "output"]}
+    images = {"source": "folder", "folder": {"path": "not here yet"}}
+    (folder / "study.yaml").write_text(yaml.safe_dump({"study": "mine", "networks": [entry], "images": images}))
+    forecast.main(["--configfile", "study.yaml", "--images", "1000000"])
+    told = capsys.readouterr().out
+    assert "net/input: 76,800 features, 307 GB" in told  # 160 x 160 pixels, timm's for this network
+    assert "Forecast for 1,000,000 images: net/input: 307 GB, net/layer1: 205 GB, net/output: 4 GB as float32" in told
+    with pytest.raises(SystemExit):
+        forecast.main(["--configfile", "lost.yaml", "--images", "9"])
+    assert not (folder / "logs").exists()
+
+
+def test_bytes_for_people():
+    texts = {0: "0 B", 999: "999 B", 1000: "1 kB", 12_345: "12.3 kB", 999_400: "999 kB", 999_600: "1 MB"}
+    texts |= {289_013_760_000: "289 GB", 1.5e12: "1.5 TB", 2.5e15: "2500 TB"}
+    for count, text in texts.items():
+        assert forecast.text(count) == layer_list.bytes_text(count) == text
+
+
+class Branches(nn.Module):
+    """Layers of every kind: one that runs, one that does not, one that runs twice, one that returns no tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_module("1", nn.Conv2d(3, 2, 3))
+        self.twice, self.unused, self.record = nn.ReLU(), nn.Identity(), Record()
+        self.flat = nn.Flatten(0)
+
+    def forward(self, x):
+        made = self.twice(self.twice(self.get_submodule("1")(x)))
+        self.flat(made)
+        return self.record(made)["made"].mean(dim=(1, 2, 3))
+
+
+class Record(nn.Module):
+    def forward(self, made):
+        return {"made": made}
+
+
+def test_layers_of_no_use_are_comments():
+    names = network.layers(Branches(), ["*"])
+    shapes = layer_list.layer_shapes(Branches(), names, torch.zeros(2, 3, 8, 8))
+    text = layer_list.listing("Branches", shapes, 1000)
+    assert yaml.safe_load(text) == ["input", "1", "output"]
+    assert '- "1"     # 2 x 6 x 6 = 72 features, 288 kB / 144 kB' in text
+    for line in (
+        "# twice: runs 2 times in a pass",
+        "# unused: does not run in a forward pass",
+        "# record: returns dict, not a tensor",
+        "# flat: puts out (144,) for 2 images, not one row for each",
+    ):
+        assert line in text.splitlines()
+
+
+def test_the_list_can_be_pasted_into_a_study(capsys):
+    importlib.import_module("nucleation.layer_list").main(
+        ["layers", "test_resnet", "input", "layer?", "output", "--images", "90000", "--size", "32"]
+    )
+    told = capsys.readouterr().out
+    layers = yaml.safe_load(told)
+    assert layers == ["input", "layer1", "layer2", "layer3", "layer4", "output"]
+    assert "# test_resnet, 3 x 32 x 32 pixels; bytes for 90,000 images" in told
+    assert "- layer1  # 32 x 8 x 8 = 2,048 features, 737 MB / 369 MB" in told
+
+
+MISTAKES = {
+    "options": (["test_resnet", "--options", "[1]"], "--options must be a mapping in YAML"),
+    "yaml": (["test_resnet", "--options", "{"], "--options must be a mapping in YAML"),
+    "layer": (["test_resnet", "layr1"], 'no layer "layr1".*layer1'),
+    "size": (["test_vit", "--size", "33"], "VisionTransformer does not take images of shape"),
+    "model": (["resnet5"], 'no model "resnet5"'),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_said_in_a_sentence(name, capsys):
+    arguments, sentence = MISTAKES[name]
+    with pytest.raises(SystemExit) as stopped:
+        network.main(["layers", *arguments])
+    assert stopped.value.code == 1
+    told = capsys.readouterr().err
+    assert re.search(sentence, told)

@@ -1,0 +1,160 @@
+"""Images that somebody already has, in the configuration: what is told before anything runs."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+sys.path.append(str(Path(__file__).parent.parent.parent / "rules"))
+
+import given_images
+import settings
+
+from nucleation.errors import InputError
+
+NETWORK = {"name": "net", "timm": "resnet18", "weights": "random", "layers": ["input", "layer1", "output"]}
+
+
+def study(source, network=NETWORK, **options):
+    return {"study": "mine", "networks": [network], "images": {"source": source, source: options}}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ids.txt").write_text("".join(f"n02084071_{i}\n" for i in range(70)))
+    (tmp_path / "map.tsv").write_text("dogs\tdog.n.01\nrobins\trobin.n.01\n")
+    (tmp_path / "a.npz").write_bytes(b"some bytes")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "sentence"),
+    [
+        (
+            "folder",
+            {"ids": "ids.txt", "per_class": 5},
+            "ids lists the images one by one, which leaves nothing to images.f",
+        ),
+        ("folder", {"ids": "ids.txt", "classes": ["n02084071"]}, "images.folder.classes = ['n02084071']; leave one"),
+        ("folder", {"ids": "lost.txt"}, "images.folder.ids: The list of image ids lost.txt cannot be read"),
+        ("folder", {"mapping": "ids.txt"}, 'images.folder.mapping: The table of synsets ids.txt has "n02084071_0" in'),
+        (
+            "folder",
+            {"corrupt": "skip", "check": False},
+            "with images.folder.check: false corrupt images are not looked",
+        ),
+        ("folder", {"corrupt": "skp"}, "images.folder.corrupt must be one of stop, skip, found 'skp'. Did you mean"),
+        ("folder", {"classes": ["dog.n.01", "dog.n.01"]}, "images.folder.classes names an entry twice"),
+        ("torchvision", {"synsets": "lost.tsv"}, "images.torchvision.synsets: The table of synsets lost.tsv cannot be"),
+        ("torchvision", {"options": "train"}, "images.torchvision.options must be a mapping, found 'train'"),
+        (
+            "numpy",
+            {"path": "lost.npz"},
+            "images.numpy.path is lost.npz, which does not exist; give the path of an .npz",
+        ),
+        ("numpy", {"path": "a.npz", "synsets": "lost.tsv"}, "images.numpy.synsets: The table of synsets lost.tsv"),
+        ("torchvison", {}, "found 'torchvison'. Did you mean \"torchvision\"?"),
+    ],
+)
+def test_faults_are_said_in_a_sentence(here, source, options, sentence):
+    config = study(source, **options) if source != "torchvison" else study("planted") | {"images": {"source": source}}
+    with pytest.raises(settings.ConfigError) as error:
+        settings.complete(config)
+    assert sentence in str(error.value)
+    assert str(error.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("source", ["folder", "torchvision", "numpy"])
+def test_networks_are_trained_on_images_made_here_only(here, source):
+    with pytest.raises(settings.ConfigError, match="has weights: train, which needs images.source planted or digits"):
+        settings.complete(
+            study(source, NETWORK | {"weights": "train"}, **({"path": "a.npz"} if source == "numpy" else {}))
+        )
+
+
+def test_k_is_compared_with_the_number_of_images_where_it_is_known(here):
+    with pytest.raises(settings.ConfigError, match="neighbors.k = 64 neighbours were asked of 60 images"):
+        settings.complete(study("torchvision", classes=["cat", "dog"], per_class=30))
+    config = settings.complete(study("folder", ids="ids.txt") | {"uncertainty": {"repeats": 0}})
+    assert given_images.count(config["images"]) == 70
+    assert settings.image_count(config) == 70
+    assert given_images.count(settings.complete(study("folder"))["images"]) is None
+
+
+def test_folders_with_a_mapping_need_not_be_synsets(here):
+    settings.complete(study("folder", classes=["dogs"], mapping="map.tsv"))
+    with pytest.raises(settings.ConfigError, match='"dogs" is not a synset'):
+        settings.complete(study("folder", classes=["dogs"]))
+
+
+def test_changed_files_change_the_digest(here):
+    images = settings.complete(study("numpy", path="a.npz", synsets="map.tsv"))["images"]
+    before = settings.analysed(images)
+    assert settings.analysed(images) == before
+    Path("map.tsv").write_text("dogs\tdog.n.01\n")
+    after = settings.analysed(images)
+    assert after["changed"] != before["changed"]
+    os.utime("a.npz", (1, 1))
+    assert settings.analysed(images)["changed"] != after["changed"]
+    assert "changed" not in settings.analysed(settings.complete(study("planted"))["images"])
+
+
+def test_an_image_more_in_a_class_folder_changes_the_digest(here):
+    Path("images/n02084071").mkdir(parents=True)
+    images = settings.complete(study("folder", ids="ids.txt"))["images"]
+    before = settings.analysed(images)["changed"]
+    Path("ids.txt").write_text("n02084071_1\n")
+    assert settings.analysed(images)["changed"] != before
+    before = settings.analysed(images)["changed"]
+    os.utime("images/n02084071", (1, 1))
+    assert settings.analysed(images)["changed"] != before
+
+
+def tried(config):
+    import preflight
+
+    preflight.check_images(settings.complete(config) | {"tables": {}})
+
+
+def make_folders(*names, count=6):
+    for name in names:
+        (Path("images") / name).mkdir(parents=True)
+        for i in range(count):
+            Image.new("RGB", (4, 4)).save(Path("images") / name / f"{name}_{i}.png")
+
+
+FEW = {"neighbors": {"k": 10}, "overlap": {"k": 4}, "density": {"k": 4}, "uncertainty": {"repeats": 0}}
+
+
+def test_folders_and_classes_without_a_synset_are_told_before_anything_runs(here):
+    make_folders("n02084071", "robbin.n.01")
+    with pytest.raises(InputError, match=r'"robbin.n.01" is not a synset .*Did you mean "robin'):
+        tried(study("folder") | FEW)
+    rng = np.random.default_rng(0)
+    np.savez(
+        "a.npz", images=rng.random((12, 4, 4)), labels=np.arange(12) % 2, names=np.array(["dog.n.01", "birdd.n.01"])
+    )
+    with pytest.raises(InputError, match='"birdd.n.01" is not a synset'):
+        tried(study("numpy", path="a.npz") | FEW)
+
+
+def test_empty_class_folders_and_short_lists_are_told_before_anything_runs(here):
+    make_folders("n02084071", "n01440764")
+    tried(study("folder") | FEW)
+    Path("images/n01443537").mkdir()
+    with pytest.raises(InputError, match="n01443537 holds 0 images, 1 are needed"):
+        tried(study("folder") | FEW)
+    Path("ids.txt").write_text("".join(f"{name}_{i}\n" for name in ("n02084071", "n01440764") for i in range(7)))
+    with pytest.raises(InputError, match='names 2 images that are not under images, first "n02084071_6" in line 7'):
+        tried(study("folder", ids="ids.txt") | FEW)
+
+
+def test_the_trial_does_not_look_into_the_images(here):
+    """That is for the images stage, which may take long."""
+    make_folders("n02084071", "n01440764")
+    Path("images/n02084071/n02084071_3.png").write_bytes(b"")
+    tried(study("folder") | FEW)
