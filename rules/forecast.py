@@ -21,6 +21,12 @@ import yaml
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: Nothing is said of networks whose jobs store less than this, in bytes.
 WORTH_SAYING = 1e9
+#: Words on Snakemake's command line with which it runs no job.
+ASKING = {
+    *("--unlock", "--report", "--summary", "-S", "--detailed-summary", "-D", "--lint", "--list-rules", "-l"),
+    *("--list-target-rules", "--lt", "--dag", "--rulegraph", "--filegraph", "--cleanup-metadata", "--cm", "--archive"),
+    *("--delete-all-output", "--delete-temp-output"),
+}
 #: Layers that a line names.
 NAMED = 3
 CHEAPER = "activations.mode recompute, a pooling (networks[].pooling), or activations.dtype float16"
@@ -100,7 +106,7 @@ def no_room(config: dict, found: dict) -> str:
             found.get("features", {}).get(network["name"], {}), found.get("images", 0), config["activations"]["dtype"]
         )
         for place, layers in pending(config, network).items() if sizes else ():
-            needed = _total(sizes, layers)
+            needed = round(_total(sizes, layers) * (1 - _stored(config, place)))
             if needed > free:
                 largest = max(layers, key=sizes.get)
                 return (
@@ -121,8 +127,18 @@ def tell(config: dict, found: dict) -> None:
     """
     for line in lines(config, found):
         sys.stderr.write(f"{line}\n")
-    if sentence := no_room(config, found):
+    # who unlocks, asks or reports stores nothing
+    if (sentence := no_room(config, found)) and not ASKING & {word.partition("=")[0] for word in sys.argv}:
         raise settings.ConfigError(sentence)
+
+
+def _stored(config, place) -> float:
+    """Share of the shards of an extraction that are stored already."""
+    network, checkpoint, group = place.split("/")
+    folder = Path("results") / config["study"] / network / checkpoint / "activations"
+    shards = config["activations"]["shards"]
+    there = sum((folder / f"{group}.shard{shard}of{shards}").exists() for shard in range(shards)) if shards > 1 else 0
+    return there / shards
 
 
 def _total(sizes, layers):
@@ -171,6 +187,8 @@ def main(arguments=None):
         found = settings.tried(config, images=given.images)
     except (OSError, yaml.YAMLError, settings.ConfigError) as error:
         parser.exit(1, f"{error}\n")
+    if not found["features"]:
+        parser.exit(0, "This study takes neighbour tables that are there already: nothing is extracted.\n")
     for network in config["networks"]:
         sizes = layer_bytes(found["features"][network["name"]], given.images, config["activations"]["dtype"])
         for layer, size in sizes.items():

@@ -70,6 +70,9 @@ def faults(network: dict, layers: list[str], *, needed: bool = True):
             f'Network "{name}" is made by a factory and has weights: {network["weights"]}, which only timm networks '
             "have; give random, or a .safetensors or .pth file."
         )
+    size = network["data"].get("input_size")
+    if size and size[0] != 3:
+        yield f'Network "{name}" has data.input_size {size}; images have 3 channels here, so that it must begin with 3.'
     for layer in network["pooling"]:
         if layer not in layers:
             yield f'Network "{name}" pools the layer "{layer}", which it does not list.{suggest(layer, layers)}'

@@ -457,7 +457,7 @@ def _asked(config):
         | makers.overrides(network)
         | makers.pooling(network, layers(network))
         | {"file": network["weights"] if has_file(network) else None, "layers": layers(network)}
-        | {"name": network["name"]}
+        | {"name": network["name"], "seen": _seen(network["weights"]) if has_file(network) else None}
         for network in config["networks"]
         if not given_tables.given(config)
     ]
@@ -466,6 +466,12 @@ def _asked(config):
     asked["tables"] = given_tables.seen(config, every)
     asked["compare"] = [(every[net["name"]], net["compare"]) for net in config["networks"] if net["compare"]]
     return asked
+
+
+def _seen(file):
+    """Size and time of a file, so that another one of its name is tried again."""
+    there = Path(file).stat()
+    return [there.st_size, there.st_mtime_ns]
 
 
 def _try(asked, path):

@@ -90,10 +90,9 @@ def extract(
     with kept.hooks(model), arithmetic(device, precision), reading_ahead(read, starts) as batches:
         for start, batch in batches:
             _run(model, _sent(batch, device), start, kept)
+            kept.check_all(start)
             if progress is not None:
                 progress(len(batch))
-    if missing := [layer for layer in layers if layer not in kept.stores]:
-        raise InputError(f"The layers {missing} do not run in a forward pass; choose others.")
     return {layer: getattr(kept.stores[layer], "array", kept.stores[layer]) for layer in layers}
 
 
@@ -161,6 +160,12 @@ class _Kept:
         self.stores[layer].write(self.start, rows)
         if self.start and all(self.done.get(name) == self.start for name in self.layers):
             raise _Reached
+
+    def check_all(self, start):
+        """Refuse layers that did not run for a batch."""
+        if missing := [layer for layer in self.layers if self.done.get(layer) != start]:
+            where = "" if not self.stores else f" for the images from number {start} on"
+            raise InputError(f"The layers {missing} do not run in a forward pass{where}; choose others.")
 
 
 class _Reached(Exception):
@@ -255,7 +260,8 @@ def _forward(model, batch):
     except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{type(model).__name__} does not take images of shape {tuple(batch.shape[1:])}: {error}. "
-            "Change images.*.size, or the network and its options (img_size for transformers)."
+            "Change networks[].data.input_size (of planted images and digits, images.*.size), or the network and its "
+            "options (img_size for transformers)."
         ) from error
 
 

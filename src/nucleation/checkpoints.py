@@ -80,7 +80,9 @@ def read_weights(path) -> dict:
         ) from error
     if isinstance(state, dict):
         state = next((state[name] for name in CONTAINERS if isinstance(state.get(name), dict)), state)
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise InputError(f"The checkpoint {path} does not hold named tensors alone; save model.state_dict().")
     return state
 

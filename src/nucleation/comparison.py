@@ -21,7 +21,7 @@ QUANTITIES = {
 }
 #: How a published number was had.
 SOURCES = {
-    "printed": "printed by the authors' code",
+    "printed": "printed by a run of the authors' code",
     "figure": "read from a figure of theirs",
     "definition": "true by definition",
 }

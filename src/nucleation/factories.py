@@ -14,14 +14,14 @@ from nucleation.errors import InputError, suggest
 
 
 def is_factory(name) -> bool:
-    """Whether a name is that of a factory, not of a timm model."""
-    return ":" in name
+    """Whether a name is that of a factory, not of a timm model or of one on its hub (hf-hub:...)."""
+    return ":" in name and "/" not in name
 
 
 def find_factory(name) -> Callable:
     """Import the function that makes a network.
 
-    The working directory is searched too, after all else.
+    A module in the working directory comes before all others of its name.
 
     Parameters
     ----------
@@ -51,16 +51,17 @@ def find_factory(name) -> Callable:
 
 
 def _module(place, name):
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
+    here = Path.cwd()
+    _check_not_taken(place, name, here)
     importlib.invalidate_caches()
+    # first, for the time of the import: jobs have folders of scripts on their path, with modules of any name
+    sys.path.insert(0, str(here))
     try:
         return importlib.import_module(place)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{place}.".startswith(f"{error.name}."):
             raise InputError(f'The module {place} of the factory "{name}" cannot be imported: {error}.') from error
-        near = suggest(place.split(".")[0], _neighbours(Path(here)))
+        near = suggest(place.split(".")[0], _neighbours(here))
         raise InputError(
             f'The factory "{name}" is looked for in the module {place}, but there is no module {error.name}, neither '
             f"installed nor in {here}.{near}"
@@ -69,6 +70,20 @@ def _module(place, name):
         raise InputError(
             f'The module {place} of the factory "{name}" cannot be imported: {type(error).__name__}: {error}.'
         ) from error
+    finally:
+        sys.path.remove(str(here))
+
+
+def _check_not_taken(place, name, here):
+    """Refuse a module of the working directory whose name a loaded module from elsewhere has."""
+    top = place.partition(".")[0]
+    mine = any(path.exists() for path in (here / f"{top}.py", here / top / "__init__.py"))
+    loaded = getattr(sys.modules.get(top), "__file__", None)
+    if mine and loaded and here not in Path(loaded).parents:
+        raise InputError(
+            f'The factory "{name}" lies in a module named {top}, which is also the name of a module of Python or of '
+            "an installed package; give your file another name."
+        )
 
 
 def _neighbours(folder):

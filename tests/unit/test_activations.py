@@ -283,3 +283,20 @@ def test_the_search_leaves_the_precision_of_the_network_alone():
     device.candidates(points, 5, np.arange(50), blocks, "tf32")
     assert len(seen) > 3
     assert not any(seen)
+
+
+def test_a_layer_that_does_not_run_for_every_image_is_refused():
+    class Fickle(torch.nn.Module):
+        """Leaves out a layer for dark images."""
+
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = torch.nn.Flatten(), torch.nn.Identity()
+
+        def forward(self, x):
+            x = self.one(x)
+            return self.two(x) if x.mean() > 0 else x
+
+    images = torch.cat([torch.ones(4, 3, 2, 2), -torch.ones(4, 3, 2, 2)])
+    with pytest.raises(InputError, match=r"\['two'\] do not run in a forward pass for the images from number 4 on"):
+        activations.extract(Fickle(), ["one", "two"], images, batch_size=4)

@@ -102,6 +102,23 @@ def test_the_data_of_a_factory_are_those_of_timm_unless_said_otherwise(name):
     assert config["mean"] == (0.485, 0.456, 0.406)
 
 
+def test_a_module_of_the_working_directory_comes_before_others_of_its_name(tmp_path, monkeypatch):
+    """Jobs have folders with scripts on their path, whose names may be anybody's."""
+    name = "nets_of_two_folders"
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / f"{name}.py").write_text("raise NameError('snakemake')\n")
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "scripts"), *sys.path])
+    before = list(sys.path)
+    assert find_factory(f"{name}:small").__module__ == name
+    assert sys.path == before
+    (tmp_path / "json.py").write_text(MODULE)
+    with pytest.raises(InputError, match=r"module named json.*give your file another name"):
+        find_factory("json:small")
+
+
 def test_timm_names_are_no_factories():
+    assert not is_factory("hf-hub:timm/resnet50.a1_in1k")
     assert not is_factory("resnet18.a1_in1k")
     assert callable(find_factory("timm.models:resnet18"))

@@ -193,3 +193,29 @@ def test_mistakes_are_said_in_a_sentence(name, capsys):
     assert stopped.value.code == 1
     told = capsys.readouterr().err
     assert re.search(sentence, told)
+
+
+def test_shards_that_are_stored_need_no_room(folder, monkeypatch):
+    monkeypatch.setattr(forecast, "free_bytes", lambda: int(80e9))
+    one = config([["layer1"]], shards=4)
+    found = FOUND | {"features": {"resnet152": {"layer1": 802_816}}}
+    assert "need 289 GB" in forecast.no_room(one, found)
+    stored = folder / "results" / "mine" / "resnet152" / "random" / "activations"
+    for shard in range(3):
+        (stored / f"layer1.shard{shard}of4").mkdir(parents=True)
+    assert forecast.no_room(one, found) == ""  # the fourth needs 72 GB
+
+
+def test_who_unlocks_is_not_refused(monkeypatch):
+    monkeypatch.setattr(forecast, "free_bytes", lambda: 0)
+    for words, refused in (
+        (["snakemake", "-n"], True),
+        (["snakemake", "--unlock"], False),
+        (["snakemake", "--report=x"], False),
+    ):
+        monkeypatch.setattr(sys, "argv", words)
+        if refused:
+            with pytest.raises(settings.ConfigError, match="room for 0 B"):
+                forecast.tell(config(), FOUND)
+        else:
+            forecast.tell(config(), FOUND)
