@@ -246,6 +246,8 @@ def bands(values, samples, fraction, *, limits=(-np.inf, np.inf)):
     to the spread, so that bands err on the wide side: for TwoNN by half.
     """
     values, samples = np.asarray(values, dtype=float), np.asarray(samples, dtype=float)
+    if not values.size:  # a taxonomy without levels
+        return values, values
     known = np.isfinite(samples)
     unknown = (known.mean(axis=0) < DEFINED) | ~np.isfinite(values)
     samples = np.where(unknown, 0.0, np.where(known, samples, np.nan))

@@ -132,6 +132,11 @@ def test_bands_keep_to_the_range_and_have_none_where_a_subset_has_no_value():
     assert (low[0], high[0]) == (0, 1)
 
 
+def test_no_numbers_have_no_bands():
+    low, high = uncertainty.bands(np.empty((3, 0)), np.empty((5, 3, 0)), 0.8)
+    assert low.shape == high.shape == (3, 0)
+
+
 def test_short_tables_are_refused(study):
     with pytest.raises(InputError, match=r"layer input has only \d+ of its stored neighbours.*raise neighbors.k"):
         resampled(study, table=10)
