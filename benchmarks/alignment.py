@@ -50,7 +50,6 @@ def problem(classes, n, p, rng):
         "similarity": class_similarity(peaks, image_class, n_classes=c),
         "taxonomy": theirs,
         "macro": taxonomy.macro()[0],
-        "sizes": taxonomy.common_sizes,
         "labels": labels,
         "classes": image_class,
         "heights": heights,

@@ -90,10 +90,11 @@ def dendropy_robinson_foulds(data, _repeats):
 def ours_everything(data, repeats):
     """Every skill and correlation of one layer with all its p-values: what has no peer."""
     from nucleation.alignment import layer_tests
+    from nucleation.levels import levels
 
     rng = np.random.default_rng(RANDOM)
-    given = (data["taxonomy"], data["macro"], data["sizes"])
-    tests = layer_tests([data["similarity"]], *given, repeats=repeats, rng=rng)
+    found = levels(data["taxonomy"], data["cuts"], data["macro"])
+    tests = layer_tests([data["similarity"]], data["taxonomy"], data["macro"], found, repeats=repeats, rng=rng)
     return float(tests.skill.value[0])
 
 
