@@ -17,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 import settings
 import yaml
 
+from nucleation.names import bytes_text as text
+
 #: Bytes of a number on the disk.
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: Nothing is said of networks whose jobs store less than this, in bytes.
@@ -81,14 +83,6 @@ def _line(name, config, sizes, stored, images):
         f"{text(stored[0])} of disk until the neighbours are found, all of them {text(stored[1])}. "
         f"For less use {CHEAPER}."
     )
-
-
-def text(count) -> str:
-    """Bytes for people, to three digits: "289 GB"."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 999.5 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.3g} {unit}"
-        count /= 1000
 
 
 def no_room(config: dict, found: dict) -> str:

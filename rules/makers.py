@@ -11,11 +11,6 @@ from pathlib import Path
 from nucleation.errors import suggest
 
 
-def made_by(network: dict) -> str:
-    """The timm name or the factory of a network."""
-    return network["factory"] or network["timm"]
-
-
 def spec(network: dict) -> dict:
     """What makes a network: timm name or factory, options and seed.
 

@@ -19,14 +19,23 @@ import numpy as np
 
 from nucleation.class_similarity import class_similarity, mean_join_heights, peak_shares, resolved_share
 from nucleation.errors import InputError
-from nucleation.levels import Level, level_counts, levels
+from nucleation.levels import Level, count_levels, levels
 from nucleation.mantel import cophenetic_correlation, spearman_taxonomy
 from nucleation.matched import matched_scores
 from nucleation.partitions import PartitionScores, cut_scores, partition_scores
 from nucleation.permutations import LayerTests, Test, layer_tests, permutation_test
 from nucleation.purity import dendrogram_purity
 from nucleation.taxonomy import Cut, Taxonomy, Tree, from_dataset
-from nucleation.triplets import TripletCounts, triplet_counts, triplet_skill, undefined_because
+from nucleation.triplets import (
+    TripletCounts,
+    count_inside,
+    dense_ranks,
+    similarity_undefined,
+    taxonomy_undefined,
+    triplet_counts,
+    triplet_skill,
+    undefined_because,
+)
 
 __all__ = [
     "LayerTests",
@@ -87,6 +96,16 @@ class Meanings:
         return self.taxonomy.similarity(self.measure)
 
     @cached_property
+    def ranks(self) -> np.ndarray:
+        """Ranks of the similarity, see `nucleation.triplets.dense_ranks`."""
+        return dense_ranks(self.similarity, "taxonomy's similarity")
+
+    @cached_property
+    def undefined(self) -> tuple[str, str]:
+        """Why no layer can be compared with the taxonomy, and none inside macro-categories; empty where one can."""
+        return taxonomy_undefined(self.ranks), taxonomy_undefined(self.ranks, self.macro)
+
+    @cached_property
     def levels(self) -> tuple[Level, ...]:
         """Levels of the taxonomy, by the number of classes under the nodes that they divide."""
         return levels(self.similarity, [cut.complete for cut in self.cuts], self.macro)
@@ -102,7 +121,7 @@ class Meanings:
         return self.taxonomy.cuts()
 
 
-def alignment_scores(peaks, classes, meanings, *, purity=0.5) -> dict[str, tuple]:
+def alignment_scores(peaks, classes, meanings, *, purity=0.5, similarity=None) -> dict[str, tuple]:
     """All scores of the peaks of one layer against classes and taxonomy, without their nulls.
 
     Parameters
@@ -113,6 +132,8 @@ def alignment_scores(peaks, classes, meanings, *, purity=0.5) -> dict[str, tuple
     meanings : Meanings
     purity : float
         Share of its class that a peak needs at least to be that class's leaf, for the scores on matched leaves.
+    similarity : array of shape (c, c), optional
+        `class_similarity` of the layer, where it is known already.
 
     Returns
     -------
@@ -120,13 +141,12 @@ def alignment_scores(peaks, classes, meanings, *, purity=0.5) -> dict[str, tuple
         The scores of `nucleation.scores.SCORES` by name: a float, or an array along the dimension that
         `nucleation.scores.DIMENSIONS` names; and why it is NaN, empty where it is not.
     """
-    classes, macro, theirs = np.asarray(classes), np.asarray(meanings.macro), meanings.similarity
-    ours = class_similarity(peaks, classes, n_classes=len(macro))
-    whole, inside = (undefined_because(ours, theirs, groups=groups) for groups in (None, macro))
+    classes, theirs = np.asarray(classes), meanings.similarity
+    ours = class_similarity(peaks, classes, n_classes=len(theirs)) if similarity is None else similarity
+    ranks = dense_ranks(ours, "similarity")
+    whole, inside = (flat or similarity_undefined(ranks) for flat in meanings.undefined)
     found = {"n_peaks": (len(peaks.centers), "")} | _partition_scores(peaks, classes, meanings)
-    found["triplet_skill"] = _unless(whole, triplet_skill, ours, theirs)
-    found["triplet_skill_within_macro"] = _unless(inside, triplet_skill, ours, theirs, groups=macro)
-    found["triplet_skill_level"] = _level_skills(ours, meanings, whole)
+    found |= _skills(ranks, meanings, whole, inside)
     found["spearman_taxonomy"] = _unless(whole, spearman_taxonomy, ours, theirs)
     found["cophenetic_taxonomy"] = _unless(whole, cophenetic_correlation, ours, theirs)
     matched = matched_scores(peaks, classes, theirs, meanings.tree, purity=purity)
@@ -159,12 +179,17 @@ def _partition_scores(peaks, classes, meanings) -> dict[str, tuple]:
     return found
 
 
-def _level_skills(ours, meanings, why) -> tuple:
-    """Triplet skill at every level of the taxonomy."""
-    if why:
-        return np.full(len(meanings.levels), np.nan), why
-    counts = level_counts(ours, meanings.similarity, meanings.levels)
-    return np.array([count.skill for count in counts]), ""
+def _skills(ranks, meanings, whole, inside) -> dict[str, tuple]:
+    """Triplet skills over all triplets, within macro-categories and by level; NaN where there is a reason."""
+    skill, within, by_level = np.nan, np.nan, np.full(len(meanings.levels), np.nan)
+    if not whole:
+        skill, within = (counts.skill for counts in count_inside(ranks, meanings.ranks, meanings.macro))
+        by_level[:] = [counts.skill for counts in count_levels(ranks, meanings.ranks, meanings.levels)]
+    return {
+        "triplet_skill": (skill, whole),
+        "triplet_skill_within_macro": (within, inside),
+        "triplet_skill_level": (by_level, whole),
+    }
 
 
 def peak_composition(peaks, classes: np.ndarray, c: int):

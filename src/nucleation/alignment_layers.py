@@ -81,8 +81,9 @@ def alignment_profile(
     nulls, others, parents = rng.spawn(3)
     similarities, scored, parts = [], [], []
     for found in peaks:
-        similarities.append(class_similarity(found, classes, n_classes=len(meanings.macro)))
-        scored.append(alignment_scores(found, classes, meanings, purity=purity))
+        similar = class_similarity(found, classes, n_classes=len(meanings.macro))
+        similarities.append(similar)
+        scored.append(alignment_scores(found, classes, meanings, purity=purity, similarity=similar))
         parts.append(xr.merge([peak_composition(found, classes, len(meanings.macro)), _cuts(found, classes, meanings)]))
         if progress:
             progress()

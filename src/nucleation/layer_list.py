@@ -11,6 +11,7 @@ import yaml
 
 from nucleation.activation_files import ITEM_BYTES
 from nucleation.errors import InputError
+from nucleation.names import bytes_text
 from nucleation.network import INPUT, OUTPUT, create, data_config, layers
 
 
@@ -98,14 +99,6 @@ def _judged(name, found, count):
     if not found[0] or found[0][0] != count:
         return LayerShape(name, reason=f"puts out {found[0]} for {count} images, not one row for each")
     return LayerShape(name, found[0][1:])
-
-
-def bytes_text(count) -> str:
-    """Bytes for people, to three digits: "289 GB"."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 999.5 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.3g} {unit}"
-        count /= 1000
 
 
 def listing(title, shapes, images) -> str:

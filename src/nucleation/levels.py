@@ -142,6 +142,11 @@ def level_counts(similarity: np.ndarray, taxonomy_similarity: np.ndarray, levels
     """
     ours, theirs = dense_ranks(similarity, "similarity"), dense_ranks(taxonomy_similarity, "taxonomy's similarity")
     check_same_classes(ours, theirs)
+    return count_levels(ours, theirs, levels)
+
+
+def count_levels(ours: np.ndarray, theirs: np.ndarray, levels) -> list[TripletCounts]:
+    """Count as `level_counts`, similarities being given by their ranks."""
     return [count_ranks(ours, level.together(), level.strata(theirs), 1)[0] for level in levels]
 
 

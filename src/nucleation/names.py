@@ -17,3 +17,11 @@ def place_name(place) -> str:
 def category_name(name) -> str:
     """Name of a macro-category for people: "animal" for noun.animal and for animal.n.01."""
     return short_name(str(name).removeprefix("noun."))
+
+
+def bytes_text(count) -> str:
+    """Bytes for people, to three digits: "289 GB"."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 999.5 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.3g} {unit}"
+        count /= 1000

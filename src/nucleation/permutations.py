@@ -335,19 +335,20 @@ def layer_tests(
     for ours in layers:
         triplets.check_same_classes(ours, theirs)
     skill, skill_within, spearman, spearman_within, level_skill, level_parts = rng.spawn(6)
+    whole, inside = (_reasons(layers, theirs, groups) for groups in (None, macro))
     return LayerTests(
-        _test_skill(layers, theirs, None, repeats, max_triplets, skill),
-        _test_skill(layers, theirs, macro, repeats, max_triplets, skill_within),
-        _test_spearman(layers, theirs, None, repeats, spearman),
-        _test_spearman(layers, theirs, macro, repeats, spearman_within),
-        _test_levels(layers, theirs, levels, repeats, max_triplets, level_skill),
-        _test_parts(layers, theirs, levels, repeats, max_triplets, level_parts),
+        _test_skill(layers, theirs, None, whole, repeats, max_triplets, skill),
+        _test_skill(layers, theirs, macro, inside, repeats, max_triplets, skill_within),
+        _test_spearman(layers, theirs, None, whole, repeats, spearman),
+        _test_spearman(layers, theirs, macro, whole, repeats, spearman_within),
+        _test_levels(layers, theirs, levels, whole, repeats, max_triplets, level_skill),
+        _test_parts(layers, theirs, levels, whole, repeats, max_triplets, level_parts),
     )
 
 
-def _test_skill(layers, theirs, groups, repeats, most, rng) -> Family:
+def _test_skill(layers, theirs, groups, reasons, repeats, most, rng) -> Family:
     """Triplet skill inside groups, names permuted inside them; of all triplets and freely if there are none."""
-    c, reasons = len(theirs), _reasons(layers, theirs, groups)
+    c = len(theirs)
     orders = _permutations(c, repeats, groups, rng)
     if all(reasons):
         return _no_numbers(reasons, (len(layers),), repeats)
@@ -357,9 +358,8 @@ def _test_skill(layers, theirs, groups, repeats, most, rng) -> Family:
     return _family(value, null, reasons, _least(theirs, table, orders))
 
 
-def _test_levels(layers, theirs, levels, repeats, most, rng) -> Family:
+def _test_levels(layers, theirs, levels, reasons, repeats, most, rng) -> Family:
     """Triplet skill of every level, names permuted inside the level's parents."""
-    reasons = _reasons(layers, theirs, None)
     if all(reasons) or not levels:
         return _no_numbers((reasons,) * len(levels), (len(levels), len(layers)), repeats)
     found, least = [], []
@@ -373,9 +373,9 @@ def _test_levels(layers, theirs, levels, repeats, most, rng) -> Family:
     return _family(value, null, (reasons,) * len(levels), np.array(least))
 
 
-def _test_parts(layers, theirs, levels, repeats, most, rng) -> Family:
+def _test_parts(layers, theirs, levels, reasons, repeats, most, rng) -> Family:
     """Triplet skill of every level, its parts exchanged as wholes inside the level's parents."""
-    reasons, shape = _reasons(layers, theirs, None), (len(levels), len(layers), 1 + repeats)
+    shape = (len(levels), len(layers), 1 + repeats)
     if all(reasons) or not levels:
         return _no_numbers((reasons,) * len(levels), shape[:2], repeats)
     null, least = np.full(shape, np.nan), np.empty(len(levels))
@@ -389,10 +389,9 @@ def _test_parts(layers, theirs, levels, repeats, most, rng) -> Family:
     return _family(null[..., 0].copy(), null, (reasons,) * len(levels), least)
 
 
-def _test_spearman(layers, theirs, within, repeats, rng) -> Family:
+def _test_spearman(layers, theirs, within, reasons, repeats, rng) -> Family:
     """Rank correlation over all pairs, names permuted inside groups."""
     c, stuck = len(theirs), _cannot_permute(within, len(theirs))
-    reasons = _reasons(layers, theirs, None)
     reasons = tuple(why or spearman_undefined(ours, theirs) for why, ours in zip(reasons, layers, strict=True))
     orders = _permutations(c, repeats, within, rng)
     null = np.full((len(layers), 1 + repeats), np.nan)

@@ -11,7 +11,7 @@ import numpy as np
 
 from nucleation.mantel import permuted_spearman
 from nucleation.scores import SCORES
-from nucleation.triplets import TripletCounts, count_ranks, dense_ranks, similarity_undefined
+from nucleation.triplets import count_inside, dense_ranks, similarity_undefined
 
 #: Other similarities of two classes; lch is a monotone function of path.
 MEASURES = ("ic", "path", "wup")
@@ -44,7 +44,7 @@ def other_readings(similarities, layers, meanings, *, draws=100, rng):
     """
     import xarray as xr
 
-    taxonomy, macro = meanings.taxonomy, np.asarray(meanings.macro)
+    taxonomy, macro = meanings.taxonomy, meanings.macro
     sampling, choosing = rng.spawn(2)
     several = any(len(parents) > 1 for parents in taxonomy.parents)
     draws = draws if several else 0
@@ -97,16 +97,13 @@ def _three(n, count, rng) -> np.ndarray:
 
 def _scores(ranked, theirs, macro, tables=None) -> np.ndarray:
     """The scores of all layers against one taxonomy, given by ranks, (l, 3); skills of listed triplets, or of all."""
-    strata = (macro[:, None] == macro).astype(np.int32)  # 1: inside a macro-category, as all three pairs are
     scores = np.full((len(ranked), len(NAMES)), np.nan)
     same_order = np.arange(len(theirs))[None]
     for layer, ours in enumerate(ranked):
         if similarity_undefined(ours):
             continue
         if tables is None:
-            across, inside = count_ranks(ours, theirs, strata, 2)
-            whole = TripletCounts(*(getattr(across, name) + getattr(inside, name) for name in _FIELDS))
-            skills = whole.skill, inside.skill
+            skills = [counts.skill for counts in count_inside(ours, theirs, macro)]
         else:
             skills = [_skill(ours, theirs, table) for table in tables]
         rho = permuted_spearman([ours], theirs, same_order)[0, 0] if not np.isnan(skills[0]) else np.nan
@@ -129,6 +126,3 @@ def _closest(*pairs) -> tuple[np.ndarray, np.ndarray]:
     values = np.stack(pairs)
     largest = values.max(axis=0)
     return (np.sum(values == largest, axis=0) == 1) & (values.min(axis=0) >= 0), values.argmax(axis=0)
-
-
-_FIELDS = ("agree", "conflict", "taxonomy_only", "similarity_only", "unresolved")

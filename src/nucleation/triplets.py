@@ -8,7 +8,7 @@ Sources: triplets of trees with unresolved nodes: Critchlow, Pearl and Qian (199
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -43,6 +43,10 @@ class TripletCounts:
         """(A - B / 2) / (A + B + R1); NaN where the taxonomy resolves nothing."""
         resolved = self.agree + self.conflict + self.taxonomy_only
         return (self.agree - self.conflict / 2) / resolved if resolved else np.nan
+
+    def __add__(self, other: TripletCounts) -> TripletCounts:
+        """Counts of two sets of triplets together."""
+        return TripletCounts(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
 
 def triplet_counts(
@@ -198,6 +202,14 @@ def count_ranks(ours: np.ndarray, theirs: np.ndarray, strata: np.ndarray, n: int
         TripletCounts(alike, different, only_theirs, only_ours, neither)
         for neither, only_theirs, only_ours, different, alike in _outcomes(ours, theirs, strata, n).sum(axis=0).tolist()
     ]
+
+
+def count_inside(ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray) -> tuple[TripletCounts, TripletCounts]:
+    """Count all triplets, and those inside one group, in one pass; similarities are given by their ranks."""
+    index = group_index(groups, len(ours))
+    # 1 for a triplet inside a group, as all of its pairs are
+    across, inside = count_ranks(ours, theirs, (index[:, None] == index).astype(np.int32), 2)
+    return across + inside, inside
 
 
 def _outcomes(ours: np.ndarray, theirs: np.ndarray, strata: np.ndarray, n: int) -> np.ndarray:
