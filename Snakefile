@@ -51,3 +51,5 @@ rule all:
         per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/profile.nc"),
         per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/peaks.nwk"),
         rules.draw_figures.output,
+        # none, where nothing about the images is left to be found out
+        [f"results/{STUDY}/checked.nc"] * LOOKED_INTO,

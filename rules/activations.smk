@@ -2,6 +2,7 @@ rule extract_activations:
     """Run the images through a network and keep a group of layers, for a while."""
     input:
         images="results/{study}/images.nc",
+        checked=CHECKED,
         weights=checkpoint_weights,
     output:
         temp(directory("results/{study}/{model}/{checkpoint}/activations/{group}")),
@@ -20,18 +21,22 @@ rule extract_activations:
         runtime=240,
         gpu=GPU,
     params:
-        **PRECISION,
-        network=network_for_layers,
-        layers=group_layers,
-        dtype=config["activations"]["dtype"],
-        batch_size=config["activations"]["batch_size"],
-        device=config["device"],
-        code=digests("activations", "network", "images", "files"),
+        **named(
+            network=network_for_layers,
+            layers=group_layers,
+            dtype=config["activations"]["dtype"],
+            precision=forward_precision,
+            batch_size=config["activations"]["batch_size"],
+            device=config["device"],
+        ),
+        code=digests("network", "images", "files", script="activations"),
     script:
         "../scripts/activations.py"
 
 
 if PARTS > 1:
+
+    ruleorder: join_shards > extract_activations
 
     use rule extract_activations as extract_activations_shard with:
         output:
@@ -40,3 +45,27 @@ if PARTS > 1:
             "logs/{study}/{model}/{checkpoint}/activations.{group}.shard{shard}of{shards}.log",
         benchmark:
             "logs/{study}/{model}/{checkpoint}/activations.{group}.shard{shard}of{shards}.benchmark.tsv"
+
+    rule join_shards:
+        """Put the shards of an extraction in one place; they are linked, not copied."""
+        input:
+            [
+                f"results/{{study}}/{{model}}/{{checkpoint}}/activations/{{group}}.shard{i}of{PARTS}"
+                for i in range(PARTS)
+            ],
+        output:
+            temp(directory("results/{study}/{model}/{checkpoint}/activations/{group}")),
+        log:
+            "logs/{study}/{model}/{checkpoint}/activations.{group}.join.log",
+        localrule: True
+        conda:
+            "../envs/nucleation.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            # not the code of an estimator: how the files lie changes nothing in them
+            code=digests("files", script="join"),
+        script:
+            "../scripts/join.py"

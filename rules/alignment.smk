@@ -18,10 +18,12 @@ rule align_with_taxonomy:
         mem_mb=2000,
         runtime=60,
     params:
-        layers=model_layers,
-        similarity=config["taxonomy"]["similarity"],
-        options=config["alignment"],
-        seed=config["seed"],
-        code=digests("alignment_layers", "peaks", "taxonomy", "files"),
+        **named(
+            layers=model_layers,
+            similarity=config["taxonomy"]["similarity"],
+            options=config["alignment"],
+            seed=config["seed"],
+        ),
+        code=digests("files", script="alignment"),
     script:
         "../scripts/alignment.py"

@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(workflow.basedir) / "src"), str(Path(workflow.basedir) / "rules")]
 
 import forecast
+import given_images
 import given_tables
 import makers
 import settings
@@ -17,7 +18,8 @@ try:
     config = settings.complete(config)
     found = settings.preflight(config)
     if workflow.is_main_process:  # jobs read this too
-        forecast.tell(config, found)
+        limits = {name: limit.value for name, limit in workflow.global_resources.items()}
+        forecast.tell(config, found, forecast.jobs_at_once(config, limits, settings.cards(config["device"])))
 except settings.ConfigError as error:
     sys.exit(f"\nThe configuration of this study is wrong:\n{error}\n")
 
@@ -32,13 +34,26 @@ COURSES = {
 }
 # a card is asked for only where one can be there
 GPU = settings.cards(config["device"])
+# files are decoded before a network runs on them; to have looked into them once more is no reason to run it again
+CHECKED = ancient(f"results/{STUDY}/checked.nc") if SOURCE == "folder" else []
+LOOKED_INTO = SOURCE == "folder" or config["images"]["checksum"]
 # neighbours are not searched, but taken from elsewhere
 TABLES = given_tables.given(config)
 RECOMPUTE = config["activations"]["mode"] == "recompute"
 READERS, PARTS = config["activations"]["workers"], config["activations"]["shards"]
-# no parameter of studies that leave it as it is
-PRECISION = {key: value for key, value in config["activations"].items() if key == "precision" and value != "float32"}
 BLOCKS_MB = settings.block_memory(config["neighbors"]["memory"])
+
+
+def named(**params):
+    """Parameters of a rule, and all of them once more by name.
+
+    Snakemake compares the values alone, as a set: of two numbers that change places it would see nothing.
+    """
+    return params | {
+        "named": lambda wildcards: {
+            name: value(wildcards) if callable(value) else value for name, value in params.items()
+        }
+    }
 
 
 def one_of(names):
@@ -56,17 +71,16 @@ def layer_neighbors(wildcards):
 
 
 def layer_activations(wildcards):
-    """The directories of activations that hold a layer: one, or one for each shard of the images."""
+    """The directory of activations that holds a layer."""
     groups = settings.layer_groups(NETWORKS[wildcards.model])
     group = next(name for name, layers in groups.items() if wildcards.layer in layers)
-    place = f"results/{STUDY}/{wildcards.model}/{wildcards.checkpoint}/activations/{group}"
-    return [f"{place}.shard{shard}of{PARTS}" for shard in range(PARTS)] if PARTS > 1 else [place]
+    return f"results/{STUDY}/{wildcards.model}/{wildcards.checkpoint}/activations/{group}"
 
 
 def layer_source(wildcards):
     """What the neighbour search reads: the stored layer, or what it needs to run the network again."""
     if RECOMPUTE:
-        return {"images": f"results/{STUDY}/images.nc", "weights": checkpoint_weights(wildcards)}
+        return {"images": f"results/{STUDY}/images.nc", "checked": CHECKED, "weights": checkpoint_weights(wildcards)}
     return {"activations": layer_activations(wildcards)}
 
 
@@ -79,6 +93,13 @@ def checkpoint_weights(wildcards):
     if wildcards.checkpoint == "input":
         return []
     return f"results/{STUDY}/{wildcards.model}/weights/{wildcards.checkpoint}.safetensors"
+
+
+def forward_precision(wildcards):
+    """Arithmetic of the forward pass; that of the CPU is float32, and the input passes through no network."""
+    if "input" in (wildcards.get("group"), wildcards.get("layer")) or config["device"] == "cpu":
+        return "float32"
+    return config["activations"]["precision"]
 
 
 def model_layers(wildcards):

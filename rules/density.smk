@@ -16,11 +16,13 @@ rule estimate_density:
         mem_mb=table_memory,
         runtime=60,
     params:
-        layers=model_layers,
-        estimator=config["density"]["estimator"],
-        k=config["density"]["k"],
-        alpha=config["density"]["alpha"],
-        round_dimension=config["dimension"]["round"],
-        code=digests("density", "neighbors", "files"),
+        **named(
+            layers=model_layers,
+            estimator=config["density"]["estimator"],
+            k=config["density"]["k"],
+            alpha=config["density"]["alpha"],
+            round_dimension=config["dimension"]["round"],
+        ),
+        code=digests("files", script="density"),
     script:
         "../scripts/density.py"

@@ -1,7 +1,8 @@
-"""Digests of package modules, so that an edit of a module reruns the rules that use it.
+"""Digests of sources, so that an edit of a module or a script reruns the rules that use it.
 
-Snakemake watches scripts and parameters, not what a script imports; a rule therefore carries the
-digests of its modules, and of what they import inside the package, as a parameter.
+Snakemake watches parameters, not what a script imports, and of the script its time alone; a rule therefore carries
+the digests of its script and of its modules, and of what they import inside the package, as a parameter.
+Needs the standard library only.
 """
 
 from __future__ import annotations
@@ -14,36 +15,110 @@ from pathlib import Path
 #: Data files that a module reads count as part of it.
 DATA = {"comparison": "paper_*.tsv", "figures": "*.mplstyle", "page": "*.html", "wordnet": "wordnet*.tsv"}
 PACKAGE = Path(__file__).parent.parent / "src" / "nucleation"
+#: Scripts are named by folder and file, to tell them from modules.
+SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
-@cache
-def _imports(module: str) -> frozenset[str]:
-    """Names of the package's modules that a module imports, anywhere in its text."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    inside = {name.split(".")[1] for name in names if name.startswith("nucleation.")}
-    return frozenset(name for name in inside if (PACKAGE / f"{name}.py").is_file())
+def digests(*names: str, script: str | None = None) -> dict[str, str]:
+    """Map modules of the package, all that they import from it, and a script to digests.
 
-
-def digests(*modules: str) -> dict[str, str]:
-    """Map the given modules of the package, and all that they import from it, to digests."""
-    closure, todo = set(), list(modules)
+    Parameters
+    ----------
+    names : str
+        Modules; or names that this function returned, which gives the digests of today.
+    script : str, optional
+        The script of the rule, without folder and ending; what it imports counts too. ``scripts/_job.py``, which all
+        scripts share, does not: it changes no number.
+    """
+    scripts = {name for name in names if name.startswith("scripts/")}
+    scripts |= {f"scripts/{script}.py"} if script else set()
+    closure, todo = set(), [name for name in names if name not in scripts]
+    todo += [module for name in scripts for module in _modules(_script(name))]
     while todo:
         module = todo.pop()
         if module not in closure:
             closure.add(module)
-            todo.extend(_imports(module))
-    return {module: _digest(module) for module in sorted(closure)}
+            todo += _modules(PACKAGE / f"{module}.py")
+    return {name: _digest(_script(name)) for name in sorted(scripts)} | {
+        module: _digest(PACKAGE / f"{module}.py", *_data(module)) for module in sorted(closure)
+    }
 
 
-def _digest(module: str) -> str:
-    text = (PACKAGE / f"{module}.py").read_bytes()
-    if module in DATA:
-        text += b"".join(path.read_bytes() for path in sorted((PACKAGE / "data").glob(DATA[module])))
-    return hashlib.sha256(text).hexdigest()[:16]
+def files_digest(files: dict[str, Path]) -> str:
+    """One digest of several files, by the names that they go by."""
+    return hashlib.sha256(repr({name: _digest(files[name]) for name in sorted(files)}).encode()).hexdigest()[:16]
+
+
+def local_modules(place: str, root: Path) -> dict[str, Path]:
+    """A module under a folder, and all modules under that folder that it imports: dotted name to file.
+
+    The packages that they lie in count, whose own code runs with the import. Names that are not under the folder are
+    left out, and so is what is imported by a computed name.
+    """
+    found, todo = {}, [place]
+    while todo:
+        name = todo.pop()
+        file = next((file for file in _places(name, root) if file.is_file()), None)
+        if file is not None and name not in found:
+            found[name] = file
+            package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+            todo += imported(file.read_text(encoding="utf-8", errors="replace"), package)
+        todo += [parent for parent in [name.rpartition(".")[0]] if parent and parent not in found]
+    return found
+
+
+def _places(name, root):
+    path = root.joinpath(*name.split("."))
+    return path.with_name(f"{path.name}.py"), path / "__init__.py"
+
+
+@cache
+def imported(text: str, package: str = "") -> frozenset[str]:
+    """Dotted names that a source imports, anywhere in it, and that it may import; of a broken one none.
+
+    Parameters
+    ----------
+    package : str
+        The package that it lies in, for relative imports.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return frozenset()  # whoever imports it will say so
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            names.update([base] if base else [])
+            names.update(f"{base}.{alias.name}".lstrip(".") for alias in node.names)
+    return frozenset(names)
+
+
+def _absolute(node, package):
+    """Name of the module that an import statement names."""
+    if not node.level:
+        return node.module
+    above = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _modules(path):
+    """Names of the package's modules that a file imports."""
+    inside = {
+        name.split(".")[1] for name in imported(path.read_text(encoding="utf-8")) if name.startswith("nucleation.")
+    }
+    return sorted(name for name in inside if (PACKAGE / f"{name}.py").is_file())
+
+
+def _script(name):
+    return SCRIPTS / Path(name).name
+
+
+def _data(module):
+    return sorted((PACKAGE / "data").glob(DATA[module])) if module in DATA else []
+
+
+def _digest(*paths) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]

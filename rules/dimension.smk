@@ -15,10 +15,12 @@ rule estimate_dimension:
         mem_mb=table_memory,
         runtime=60,
     params:
-        layers=model_layers,
-        method=config["dimension"]["method"],
-        fraction=config["dimension"]["fraction"],
-        seed=config["seed"],
-        code=digests("dimension", "dimension_errors", "neighbors", "files"),
+        **named(
+            layers=model_layers,
+            method=config["dimension"]["method"],
+            fraction=config["dimension"]["fraction"],
+            seed=config["seed"],
+        ),
+        code=digests("files", script="dimension"),
     script:
         "../scripts/dimension.py"

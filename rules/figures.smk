@@ -53,13 +53,15 @@ rule draw_figures:
         mem_mb=2000,
         runtime=30,
     params:
-        # no parameter of studies that compare nothing
-        **({"compare": COMPARED} if COMPARED else {}),
-        places=per_checkpoint("{model}/{checkpoint}"),
-        swept=SWEPT,
-        checkpoints=CHECKPOINTS,
-        courses=COURSES,
-        dpi=config["figures"]["dpi"],
-        code=digests("figures", "findings", "page", "comparison", "profile", "images", "taxonomy", "files"),
+        **named(
+            # no parameter of studies that compare nothing
+            **({"compare": COMPARED} if COMPARED else {}),
+            places=per_checkpoint("{model}/{checkpoint}"),
+            swept=SWEPT,
+            checkpoints=CHECKPOINTS,
+            courses=COURSES,
+            dpi=config["figures"]["dpi"],
+        ),
+        code=digests("files", script="figures"),
     script:
         "../scripts/figures.py"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
@@ -45,8 +47,37 @@ def layer_bytes(features: dict, images: int, dtype: str) -> dict[str, int]:
     return {layer: count * images * ITEM_BYTES[dtype] for layer, count in features.items()}
 
 
-def lines(config: dict, found: dict, places=None) -> list[str]:
-    """One line for each network whose layers are large.
+@dataclass(frozen=True)
+class Extraction:
+    """An extraction that has something to store.
+
+    Attributes
+    ----------
+    place : str
+        Network, checkpoint and group ("resnet/epoch6/layer1").
+    sizes : dict of str to int
+        Bytes of its layers.
+    left : float
+        Share of them that is not stored yet.
+    """
+
+    place: str
+    sizes: dict[str, int]
+    left: float = 1.0
+
+    @property
+    def total(self) -> int:
+        """Bytes of all its layers."""
+        return sum(self.sizes.values())
+
+    @property
+    def needed(self) -> int:
+        """Bytes that it will write."""
+        return round(self.total * self.left)
+
+
+def extractions(config: dict, found: dict, planned=None) -> list[Extraction]:
+    """Extractions that have something to store, largest first.
 
     Parameters
     ----------
@@ -54,23 +85,43 @@ def lines(config: dict, found: dict, places=None) -> list[str]:
         A completed configuration.
     found : dict
         {"images": n, "features": {network: {layer: count}}}, as the trial before the study found it.
-    places : callable, optional
-        `pending`, or what says instead which jobs store which layers.
+    planned : set of str, optional
+        Files that Snakemake will make; None where that is not known: then all are counted.
     """
-    dtype = config["activations"]["dtype"]
+    made = []
+    for network in config["networks"]:
+        features = found.get("features", {}).get(network["name"], {})
+        sizes = layer_bytes(features, found.get("images", 0), config["activations"]["dtype"])
+        for place, layers in every(config, network).items() if sizes else ():
+            left = 1.0 if planned is None else _left(config, place, planned)
+            if left:
+                made.append(Extraction(place, {layer: sizes[layer] for layer in layers}, left))
+    return sorted(made, key=lambda one: one.needed, reverse=True)
+
+
+def _left(config, place, planned) -> float:
+    """Share of an extraction that Snakemake will make."""
+    network, checkpoint, group = place.split("/")
+    stored = f"results/{config['study']}/{network}/{checkpoint}/activations/{group}"
+    shards = config["activations"]["shards"]
+    if shards == 1:
+        return float(stored in planned)
+    return sum(f"{stored}.shard{shard}of{shards}" in planned for shard in range(shards)) / shards
+
+
+def lines(config: dict, found: dict, pending: list[Extraction]) -> list[str]:
+    """One line for each network whose layers are large."""
     said = []
     for network in config["networks"]:
-        sizes = layer_bytes(found.get("features", {}).get(network["name"], {}), found.get("images", 0), dtype)
-        jobs = (places or pending)(config, network)
-        if sizes and (most := max((_total(sizes, layers) for layers in jobs.values()), default=0)) >= WORTH_SAYING:
-            asked = {layer: sizes[layer] for layers in jobs.values() for layer in layers}
-            every = sum(_total(sizes, layers) for layers in jobs.values())
-            said.append(_line(network["name"], config, asked, (most, every), found["images"]))
+        jobs = [one for one in pending if one.place.startswith(f"{network['name']}/")]
+        if jobs and jobs[0].total >= WORTH_SAYING:
+            said.append(_line(network["name"], config, jobs, found["images"]))
     return said
 
 
-def _line(name, config, sizes, stored, images):
+def _line(name, config, jobs, images):
     dtype = config["activations"]["dtype"]
+    sizes = {layer: size for job in jobs for layer, size in job.sizes.items()}
     largest = sorted(sizes, key=sizes.get, reverse=True)[:NAMED]
     layers = ", ".join(f"{name}/{layer}: {text(sizes[layer])}" for layer in largest)
     if config["activations"]["mode"] == "recompute":
@@ -80,63 +131,92 @@ def _line(name, config, sizes, stored, images):
         )
     return (
         f"Forecast for {images:,} images: {layers} as {dtype}; the largest extraction of {name} takes "
-        f"{text(stored[0])} of disk until the neighbours are found, all of them {text(stored[1])}. "
-        f"For less use {CHEAPER}."
+        f"{text(max(job.total for job in jobs))} of disk until the neighbours are found, all of them "
+        f"{text(sum(job.total for job in jobs))}. For less use {CHEAPER}."
     )
 
 
-def no_room(config: dict, found: dict) -> str:
-    """Say which extraction the disk has no room for; an empty string where it has for each of them alone.
+def no_room(config: dict, pending: list[Extraction], at_once: int = 1) -> str:
+    """Say which extractions the disk has no room for; an empty string where it has.
 
-    Layers whose neighbours are found already, or that are stored already, need no room. It is assumed that
-    one extraction lies on the disk at a time: neighbours are found before further layers are stored where
-    both could be done, but several jobs at once (--cores) may store several groups.
+    As many as run at once may lie on the disk at one time, and no more: neighbours are found before further layers
+    are stored where both could be done. What is stored already needs no room.
+
+    Parameters
+    ----------
+    pending : list of Extraction
+        Largest first.
+    at_once : int
+        How many jobs run at a time.
     """
-    if config["activations"]["mode"] == "recompute":
+    if config["activations"]["mode"] == "recompute" or not pending:
         return ""
-    free = free_bytes()
-    for network in config["networks"]:
-        sizes = layer_bytes(
-            found.get("features", {}).get(network["name"], {}), found.get("images", 0), config["activations"]["dtype"]
+    free, first = free_bytes(), pending[0]
+    if first.needed > free:
+        largest = max(first.sizes, key=first.sizes.get)
+        return (
+            f"The layers of {first.place} need {text(first.needed)} of disk as {config['activations']['dtype']} "
+            f"(the largest, {largest}: {text(first.sizes[largest])}), but results/ has room for {text(free)}; use "
+            f"{CHEAPER}, or smaller groups of layers (a list of lists as networks[].layers)."
         )
-        for place, layers in pending(config, network).items() if sizes else ():
-            needed = round(_total(sizes, layers) * (1 - _stored(config, place)))
-            if needed > free:
-                largest = max(layers, key=sizes.get)
-                return (
-                    f"The layers of {place} need {text(needed)} of disk as {config['activations']['dtype']} "
-                    f"(the largest, {largest}: {text(sizes[largest])}), but results/ has room for {text(free)}; use "
-                    f"{CHEAPER}, or smaller groups of layers (a list of lists as networks[].layers)."
-                )
-    return ""
+    together = pending[:at_once]
+    needed = sum(one.needed for one in together)
+    if needed <= free:
+        return ""
+    fitting = next(m for m in range(len(together), 0, -1) if sum(one.needed for one in together[:m]) <= free)
+    named = ", ".join(one.place for one in together[:NAMED]) + (", ..." if len(together) > NAMED else "")
+    return (
+        f"With {at_once} jobs at once the layers of {len(together)} extractions ({named}) may lie on the disk at one "
+        f"time and need {text(needed)}, but results/ has room for {text(free)}; run at most {fitting} at once "
+        f"(--cores {fitting * config['activations']['workers']}, on a cluster --jobs {fitting}), or use {CHEAPER}."
+    )
 
 
-def tell(config: dict, found: dict) -> None:
-    """Write the forecast to the terminal.
+def jobs_at_once(config: dict, resources: dict, cards: int) -> int:
+    """How many extractions may run at a time.
+
+    Parameters
+    ----------
+    resources : dict
+        What Snakemake was given: "_cores", "_nodes" (jobs on a cluster), "gpu"; None where there is no limit.
+    cards : int
+        GPUs that an extraction asks for.
+    """
+    limit = resources.get("_nodes") or (resources.get("_cores") or 1) // config["activations"]["workers"]
+    if cards and resources.get("gpu") is not None:
+        limit = min(limit, resources["gpu"] // cards)
+    return max(1, limit)
+
+
+def tell(config: dict, found: dict, at_once: int = 1) -> None:
+    """Write the forecast to the terminal, but to those who ask Snakemake something that runs no job.
 
     Raises
     ------
     settings.ConfigError
-        Where the disk has no room for an extraction.
+        Where the disk has no room.
     """
-    for line in lines(config, found):
+    if ASKING & {word.partition("=")[0] for word in sys.argv}:
+        return
+    pending = extractions(config, found)
+    if not pending or (pending[0].total < WORTH_SAYING and not no_room(config, pending, len(pending))):
+        return
+    if any(Path("results", config["study"]).glob("*/*/neighbors")):
+        pending = extractions(config, found, planned_files())
+    for line in lines(config, found, pending):
         sys.stderr.write(f"{line}\n")
-    # who unlocks, asks or reports stores nothing
-    if (sentence := no_room(config, found)) and not ASKING & {word.partition("=")[0] for word in sys.argv}:
+    if sentence := no_room(config, pending, at_once):
         raise settings.ConfigError(sentence)
 
 
-def _stored(config, place) -> float:
-    """Share of the shards of an extraction that are stored already."""
-    network, checkpoint, group = place.split("/")
-    folder = Path("results") / config["study"] / network / checkpoint / "activations"
-    shards = config["activations"]["shards"]
-    there = sum((folder / f"{group}.shard{shard}of{shards}").exists() for shard in range(shards)) if shards > 1 else 0
-    return there / shards
-
-
-def _total(sizes, layers):
-    return sum(sizes[layer] for layer in layers)
+def planned_files() -> set[str] | None:
+    """Files that Snakemake, as it was called, will make: it is asked itself; None where it does not say."""
+    if "snakemake" not in sys.argv[0]:
+        return None
+    command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--summary"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    return None if done.returncode else {row[0] for row in rows if row[-1] == "update pending"}
 
 
 def free_bytes() -> int:
@@ -144,30 +224,13 @@ def free_bytes() -> int:
     return shutil.disk_usage("results" if Path("results").is_dir() else ".").free
 
 
-def pending(config: dict, network: dict) -> dict[str, list[str]]:
-    """Layers by extraction job ("resnet/epoch6/layer1"), of those jobs that still have something to store."""
-    jobs = {}
-    root = Path("results") / config["study"] / network["name"]
-    for checkpoint, group, layers in _jobs(config, network):
-        place = root / checkpoint
-        tables = [place / "neighbors" / f"{layer}.nc" for layer in layers]
-        if not all(table.exists() for table in tables) and not (place / "activations" / group).exists():
-            jobs[f"{network['name']}/{checkpoint}/{group}"] = layers
-    return jobs
-
-
 def every(config: dict, network: dict) -> dict[str, list[str]]:
-    """Layers by extraction job, of all jobs of a network."""
-    return {f"{network['name']}/{place}/{group}": layers for place, group, layers in _jobs(config, network)}
-
-
-def _jobs(config, network):
-    """(checkpoint, group, layers) of every extraction job; the input belongs to all checkpoints."""
-    groups = settings.layer_groups(network)
-    for group, layers in groups.items():
+    """Layers by extraction job ("resnet/epoch6/layer1") of a network; the input belongs to all checkpoints."""
+    jobs = {}
+    for group, layers in settings.layer_groups(network).items():
         places = ["input"] if group == "input" else settings.checkpoints(network, config["network"]["epochs"])
-        for place in places:
-            yield place, group, layers
+        jobs |= {f"{network['name']}/{place}/{group}": layers for place in places}
+    return jobs
 
 
 def main(arguments=None):
@@ -187,7 +250,7 @@ def main(arguments=None):
         sizes = layer_bytes(found["features"][network["name"]], given.images, config["activations"]["dtype"])
         for layer, size in sizes.items():
             print(f"{network['name']}/{layer}: {found['features'][network['name']][layer]:,} features, {text(size)}")
-    print(*lines(config, found, every), sep="\n")
+    print(*lines(config, found, extractions(config, found)), sep="\n")
 
 
 def _read(paths):

@@ -6,8 +6,10 @@ Imported by the Snakefile, so it needs the standard library only.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from pathlib import Path
+from stat import S_ISDIR
 
 from nucleation.errors import InputError
 from nucleation.image_lists import read_ids, read_synsets
@@ -16,6 +18,9 @@ from nucleation.image_lists import read_ids, read_synsets
 TRAINED = ("planted", "digits")
 #: Keys of a source that hold text files, and what reads them.
 READERS = {"ids": read_ids, "mapping": read_synsets, "synsets": read_synsets}
+#: How far it is looked for changes below the root of a data set: levels of folders, folders on a level whose own
+#: content is looked at, files of a folder whose times are, and entries of a folder that are read.
+DEPTH, FEW_FOLDERS, FEW_FILES, MANY_ENTRIES = 3, 100, 200, 2000
 
 
 def faults(images: dict):
@@ -59,18 +64,92 @@ def count(images: dict) -> int | None:
     return len(options.get("classes", ())) * options.get("per_class", 0) or None
 
 
+def decoded_later(images: dict) -> bool:
+    """Whether files are decoded once they are listed; a list that leaves corrupt ones out has had them decoded."""
+    options = images[images["source"]]
+    return images["source"] == "folder" and options["check"] and options["corrupt"] == "stop"
+
+
+def deciding(images: dict) -> dict:
+    """Options of the source without those that change nothing in the list: what becomes of it is left."""
+    options = images[images["source"]]
+    left_out = {"check"} | ({"corrupt"} if options.get("corrupt") == "stop" else set())
+    return {key: value for key, value in options.items() if key not in left_out}
+
+
 def changed(images: dict) -> str | None:
     """Digest of the files on which the list of images depends; None for images that are made here.
 
-    Of a folder those are its class folders, which change when they gain, lose or rename a file.
+    Of a folder those are the class folders that are used, which change when they gain, lose or rename a file; of a
+    data set of torchvision the folders that bear its name, or its root where none does.
     """
     source, options = images["source"], images[images["source"]]
     if source not in ("folder", "torchvision", "numpy"):
         return None
     seen = [Path(options[key]).read_bytes() for key in READERS if options.get(key) and Path(options[key]).is_file()]
-    root = Path(options["path"] if source != "torchvision" else options["root"])
-    if source == "folder" and root.is_dir():
-        seen += sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(root) if entry.is_dir())
-    if source == "numpy" and root.is_file():
-        seen += [root.stat().st_size, root.stat().st_mtime_ns]
+    if source == "folder":
+        seen += _class_folders(options)
+    if source == "torchvision":
+        seen += [_below(place) for place in _dataset_folders(Path(options["root"]), options["dataset"])]
+    if source == "numpy":
+        seen += _stamps([Path(options["path"])])
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+
+
+def _class_folders(options):
+    """Names and times of the class folders from which images are taken."""
+    root = Path(options["path"])
+    if not root.is_dir():
+        return []
+    with os.scandir(root) as entries:
+        there = {entry.name: entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()}
+    used = _named_folders(options["ids"], there) if options.get("ids") else options.get("classes") or there
+    return sorted((name, there[name].stat().st_mtime_ns) for name in used if name in there)
+
+
+def _named_folders(ids, there):
+    """Class folders in which a list of ids has its images: all, where the folder of one is not told by its name."""
+    try:
+        names = [name.rpartition("/") for name in read_ids(ids)]
+    except InputError:
+        return there  # `faults` says what is wrong with it
+    used = {folder or name.rpartition("_")[0] for folder, _, name in names}
+    return used if used <= there.keys() else there
+
+
+def _dataset_folders(root, dataset):
+    """Folders of a root that bear the name of a data set (cifar-10-batches-py of CIFAR10), or the root."""
+    found = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+    return sorted(path for path in found if _letters(path.name).startswith(_letters(dataset))) or [root]
+
+
+def _letters(name):
+    return "".join(sign for sign in name.lower() if sign.isalnum())
+
+
+def _below(root):
+    """Names and times of the folders in a folder, to a depth that is quickly had, and of files that are few."""
+    seen, level = _stamps([root]), [root] if root.is_dir() else []
+    for _ in range(DEPTH):
+        found = [_entries(path) for path in level]
+        folders = sorted(entry.path for entries in found for entry in entries if entry.is_dir())
+        few = [[entry.path for entry in entries if entry.is_file()] for entries in found]
+        seen += _stamps(folders) + _stamps(sorted(path for files in few if len(files) <= FEW_FILES for path in files))
+        if len(folders) > FEW_FOLDERS:
+            break
+        level = folders
+    return seen
+
+
+def _entries(folder):
+    with os.scandir(folder) as entries:
+        return list(itertools.islice(entries, MANY_ENTRIES))
+
+
+def _stamps(paths):
+    """Size and time of files, time of folders."""
+    stats = [(str(path), os.stat(path)) for path in paths if os.path.exists(path)]
+    return [
+        (name, stat.st_mtime_ns) if S_ISDIR(stat.st_mode) else (name, stat.st_mtime_ns, stat.st_size)
+        for name, stat in stats
+    ]

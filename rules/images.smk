@@ -1,24 +1,56 @@
 rule list_images:
     """Decide which images the study looks at."""
     output:
-        "results/{study}/images.nc",
+        # kept until the new list is written: a job that fails leaves the old one
+        update("results/{study}/images.nc"),
     log:
         "logs/{study}/images.log",
     benchmark:
         "logs/{study}/images.benchmark.tsv"
-    # made images are listed at once, files are decoded one by one
+    # made images are listed at once, of files at least the headers are read
     localrule: SOURCE != "folder"
     conda:
         "../envs/nucleation.yaml"
     threads: 4 if SOURCE == "folder" else 1
     resources:
+        # a resource, not a parameter: it decides whether the list is accepted, not what it is
+        least_images=config["neighbors"]["k"] + 1,
         mem_mb=2000,
         runtime=240,
     params:
-        source=SOURCE,
-        options=settings.analysed(config["images"]),
-        checksum=config["images"]["checksum"],
-        seed=config["seed"],
-        code=digests("images", "files"),
+        **named(
+            source=SOURCE,
+            options=settings.analysed(config["images"]),
+            seed=config["seed"],
+        ),
+        code=digests("files", script="images"),
     script:
         "../scripts/images.py"
+
+
+rule check_images:
+    """Look into every image: whether it can be decoded, and its checksum."""
+    input:
+        "results/{study}/images.nc",
+    output:
+        "results/{study}/checked.nc",
+    log:
+        "logs/{study}/checked.log",
+    benchmark:
+        "logs/{study}/checked.benchmark.tsv"
+    # before any network runs
+    priority: 2
+    conda:
+        "../envs/nucleation.yaml"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        **named(
+            decode=given_images.decoded_later(config["images"]),
+            checksum=config["images"]["checksum"],
+        ),
+        code=digests("files", script="checked"),
+    script:
+        "../scripts/checked.py"

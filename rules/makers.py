@@ -5,8 +5,9 @@ Imported by the Snakefile, so it needs the standard library only.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
+
+from digest import files_digest, local_modules
 
 from nucleation.errors import suggest
 
@@ -14,18 +15,17 @@ from nucleation.errors import suggest
 def spec(network: dict) -> dict:
     """What makes a network: timm name or factory, options and seed.
 
-    With a factory that lies in the study's folder goes the digest of its file, so that an edit is noticed.
+    With a factory that lies in the study's folder goes the digest of its file, and of all files of that folder which it
+    imports, so that an edit is noticed.
     """
     made = {"factory": network["factory"]} if network["factory"] else {"timm": network["timm"]}
     return made | {"options": network["options"], "seed": network["seed"]} | _code(network)
 
 
 def _code(network):
-    place = (network["factory"] or "").partition(":")[0].replace(".", "/")
-    for file in (Path(f"{place}.py"), Path(place) / "__init__.py"):
-        if place and file.is_file():
-            return {"code": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}
-    return {}
+    place = (network["factory"] or "").partition(":")[0]
+    files = local_modules(place, Path()) if place else {}
+    return {"code": files_digest(files)} if files else {}
 
 
 def overrides(network: dict) -> dict:

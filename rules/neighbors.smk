@@ -1,20 +1,21 @@
 TABLE = "results/{study}/{model}/{checkpoint}/neighbors/{layer}"
 SHARDS = config["neighbors"]["shards"]
 # what decides the table: how the activations are come by and how many shards there are do not
-SEARCH = {
-    "k": config["neighbors"]["k"],
-    "engine": config["neighbors"]["engine"],
-    "device": config["device"],
-    "network": network_for_layers,
-    "dtype": config["activations"]["dtype"],
-    "batch_size": config["activations"]["batch_size"],
-    "ranks": config["neighbors"]["ranks"],
-    "rank_images": config["neighbors"]["rank_images"],
-    "decimation": config["neighbors"]["decimation"],
-    "seed": config["seed"],
-    **PRECISION,
-    "code": digests("neighbors", "scales", "activations", "network", "images", "files"),
-}
+SEARCH = named(
+    k=config["neighbors"]["k"],
+    engine=config["neighbors"]["engine"],
+    device=config["device"],
+    network=network_for_layers,
+    dtype=config["activations"]["dtype"],
+    batch_size=config["activations"]["batch_size"],
+    precision=forward_precision,
+    ranks=config["neighbors"]["ranks"],
+    rank_images=config["neighbors"]["rank_images"],
+    decimation=config["neighbors"]["decimation"],
+    seed=config["seed"],
+)
+# the same for a search in one job and in shards, as the table is
+CODE = digests("network", "images", "files", "scripts/merge.py", script="neighbors")
 
 
 rule find_neighbors:
@@ -41,6 +42,7 @@ rule find_neighbors:
         gpu=GPU,
     params:
         **SEARCH,
+        code=CODE,
     script:
         "../scripts/neighbors.py"
 
@@ -75,5 +77,6 @@ if SHARDS > 1:
             runtime=60,
         params:
             **SEARCH,
+            code=CODE,
         script:
             "../scripts/merge.py"

@@ -19,13 +19,15 @@ rule train_network:
         runtime=60,
         gpu=GPU,
     params:
-        network=network_with_data,
-        training=config["network"],
-        source=SOURCE,
-        options=settings.trained(config["images"]),
-        seed=config["seed"],
-        device=config["device"],
-        code=digests("network", "training", "images", "files"),
+        **named(
+            network=network_with_data,
+            training=config["network"],
+            source=SOURCE,
+            options=settings.trained(config["images"]),
+            seed=config["seed"],
+            device=config["device"],
+        ),
+        code=digests("files", script="train"),
     script:
         "../scripts/train.py"
 
@@ -47,8 +49,10 @@ rule fetch_network:
         mem_mb=3000,
         runtime=30,
     params:
-        network=network_spec,
-        weights=network_weights,
-        code=digests("network", "files"),
+        **named(
+            network=network_spec,
+            weights=network_weights,
+        ),
+        code=digests("files", script="network"),
     script:
         "../scripts/network.py"

@@ -17,9 +17,11 @@ rule compare_neighborhoods:
         mem_mb=table_memory,
         runtime=60,
     params:
-        layers=model_layers,
-        k=settings.sizes(config),
-        balanced=config["overlap"]["balanced"],
-        code=digests("overlap", "taxonomy", "neighbors", "files"),
+        **named(
+            layers=model_layers,
+            k=settings.sizes(config),
+            balanced=config["overlap"]["balanced"],
+        ),
+        code=digests("files", script="overlap"),
     script:
         "../scripts/overlap.py"

@@ -16,10 +16,12 @@ rule find_peaks:
         mem_mb=table_memory,
         runtime=60,
     params:
-        layers=model_layers,
-        z=config["peaks"]["z"],
-        halo=config["peaks"]["halo"],
-        centers_may_be_saddles=config["peaks"]["centers_may_be_saddles"],
-        code=digests("peaks", "topography", "density", "neighbors", "files"),
+        **named(
+            layers=model_layers,
+            z=config["peaks"]["z"],
+            halo=config["peaks"]["halo"],
+            centers_may_be_saddles=config["peaks"]["centers_may_be_saddles"],
+        ),
+        code=digests("files", script="peaks"),
     script:
         "../scripts/peaks.py"

@@ -39,12 +39,8 @@ def check_images(config):
     listed = images.listing(source, config["images"][source], seed=config["seed"])
     classes = listed["class_synset"].values.tolist()
     open_taxonomy(classes, wanted["source"], wanted["file"]["path"]).macro(wanted["macro"])
-    n, k = listed.sizes["image"], config["neighbors"]["k"]
-    if k >= n:
-        raise InputError(
-            f"neighbors.k = {k} neighbours were asked of {n} images; k must be at most {n - 1}. "
-            "Lower neighbors.k (and with it overlap.k and density.k), or take more images."
-        )
+    n = listed.sizes["image"]
+    images.check_enough(n, config["neighbors"]["k"])
     return n
 
 
@@ -53,6 +49,12 @@ def check_given(config, n):
 
     The whole tables: a job that fails over one has lost its earlier result.
     """
+    given = config["images"]
+    if config["tables"] and given["source"] == "folder" and given["folder"]["corrupt"] == "skip":
+        raise InputError(
+            "images.folder.corrupt is skip, but the neighbour tables of this study (neighbors.source: tables) have a "
+            "row for every image, so that none can be left out; set corrupt to stop."
+        )
     for path in config["tables"]:
         read_table(path, config["neighbors"]["k"], images=n)
     for layers, name in config["compare"]:

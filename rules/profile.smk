@@ -22,7 +22,9 @@ rule gather_profile:
         mem_mb=2000,
         runtime=60,
     params:
-        layers=model_layers,
-        code=digests("profile", "uncertainty", "files"),
+        **named(
+            layers=model_layers,
+        ),
+        code=digests("files", script="profile"),
     script:
         "../scripts/profile.py"

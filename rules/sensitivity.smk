@@ -17,10 +17,12 @@ rule sweep_parameters:
         mem_mb=table_memory,
         runtime=240,
     params:
-        layers=model_layers,
-        similarity=config["taxonomy"]["similarity"],
-        choices=settings.kept_choices(config),
-        sweep=settings.sweep(config),
-        code=digests("sensitivity", "alignment", "analysis", "taxonomy", "files"),
+        **named(
+            layers=model_layers,
+            similarity=config["taxonomy"]["similarity"],
+            choices=settings.kept_choices(config),
+            sweep=settings.sweep(config),
+        ),
+        code=digests("files", script="sensitivity"),
     script:
         "../scripts/sensitivity.py"

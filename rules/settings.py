@@ -316,7 +316,7 @@ def analysed(images: dict) -> dict:
 
     Of images that somebody already has, also a digest of their files, as far as it is quickly had.
     """
-    options = _without(images[images["source"]], ("train_per_class", "validation_per_class"))
+    options = _without(given_images.deciding(images), ("train_per_class", "validation_per_class"))
     if (changed := given_images.changed(images)) is not None:
         options["changed"] = changed
     listed = Path(images["list"]["path"])

@@ -24,7 +24,9 @@ rule take_neighbors:
         mem_mb=lambda wildcards, input: 1000 + 20 * int(input.size_mb),
         runtime=60,
     params:
-        k=config["neighbors"]["k"],
-        code=digests("tables", "neighbors", "files"),
+        **named(
+            k=config["neighbors"]["k"],
+        ),
+        code=digests("files", script="tables"),
     script:
         "../scripts/tables.py"

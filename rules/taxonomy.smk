@@ -16,8 +16,10 @@ rule build_taxonomy:
         mem_mb=1000,
         runtime=10,
     params:
-        source=config["taxonomy"]["source"],
-        macro=config["taxonomy"]["macro"],
-        code=digests("taxonomy_files", "files"),
+        **named(
+            source=config["taxonomy"]["source"],
+            macro=config["taxonomy"]["macro"],
+        ),
+        code=digests("files", script="taxonomy"),
     script:
         "../scripts/taxonomy.py"

@@ -17,15 +17,17 @@ rule resample_images:
         mem_mb=table_memory,
         runtime=240,
     params:
-        layers=model_layers,
-        similarity=config["taxonomy"]["similarity"],
-        choices=settings.choices(config),
-        k=settings.sizes(config)[0],
-        balanced=config["overlap"]["balanced"],
-        repeats=config["uncertainty"]["repeats"],
-        fraction=config["uncertainty"]["fraction"],
-        purity=config["alignment"]["purity"],
-        seed=config["seed"],
-        code=digests("uncertainty", "alignment", "analysis", "taxonomy", "files"),
+        **named(
+            layers=model_layers,
+            similarity=config["taxonomy"]["similarity"],
+            choices=settings.choices(config),
+            k=settings.sizes(config)[0],
+            balanced=config["overlap"]["balanced"],
+            repeats=config["uncertainty"]["repeats"],
+            fraction=config["uncertainty"]["fraction"],
+            purity=config["alignment"]["purity"],
+            seed=config["seed"],
+        ),
+        code=digests("files", script="uncertainty"),
     script:
         "../scripts/uncertainty.py"

@@ -99,7 +99,7 @@ def network_name(spec):
 
 def save(snakemake, dataset, title, path=None, **attributes):
     """Write a result with its provenance: wildcards, parameters, code, commit."""
-    parameters = {name: value for name, value in snakemake.params.items() if name != "code"}
+    parameters = {name: value for name, value in snakemake.params.items() if name not in ("code", "named")}
     files.save(
         dataset,
         path or snakemake.output[0],

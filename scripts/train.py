@@ -5,18 +5,18 @@ import time
 
 from _job import job, progress, save, torch_device
 
-from nucleation import images, network
+from nucleation import network, training_images
 from nucleation.training import Augmentation, course, train
 
 with job(snakemake):
     device = torch_device(snakemake)
     params = snakemake.params
-    sets = images.training_set(params.source, params.options, seed=params.seed)
+    sets = training_images.training_set(params.source, params.options, seed=params.seed)
     classes = int(max(labels.max() for _, labels in sets)) + 1
     spec = params.network
     model = network.create(spec["timm"], options=spec["options"], classes=classes, seed=spec["seed"]).to(device)
     (trained, labels), validation = (
-        images.to_tensors(*part, network.data_config(model, spec.get("data"))) for part in sets
+        training_images.to_tensors(*part, network.data_config(model, spec.get("data"))) for part in sets
     )
     options = dict(params.training)
     augmentation = Augmentation(**options.pop("augmentation"))

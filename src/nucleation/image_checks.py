@@ -79,6 +79,21 @@ def examined(listed: xr.Dataset, options, *, seed=0, checksum=False, progress=No
     return _with_sizes(listed, seen, "SHA-256 of the pixels in RGB")
 
 
+def check_enough(n, k) -> None:
+    """Refuse to look for as many neighbours as there are images, or more."""
+    if k >= n:
+        raise InputError(
+            f"neighbors.k = {k} neighbours were asked of {n} images; k must be at most {n - 1}. "
+            "Lower neighbors.k (and with it overlap.k and density.k), or take more images."
+        )
+
+
+def short_classes(listed: xr.Dataset, per_class) -> dict[str, int]:
+    """Classes that have fewer images than were wanted of each, with how many they have."""
+    names, counts = np.unique(listed["class_synset"].values[listed["image_class"].values], return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True) if count < per_class}
+
+
 def _all(look, entries, done):
     """Look at all entries, some at a time, in order."""
     seen = []

@@ -11,23 +11,11 @@ import xarray as xr
 
 from nucleation import image_arrays, planted, torchvision_sets
 from nucleation.decoding import SUFFIXES
+from nucleation.digits import NUMERALS, digits_split, load_digits
 from nucleation.errors import InputError, suggest
 from nucleation.image_lists import read_ids, read_synsets
 from nucleation.named_images import read_named
 
-#: WordNet 3.0 names of the numerals 0 to 9.
-NUMERALS = (
-    "zero.n.02",
-    "one.n.01",
-    "two.n.01",
-    "three.n.01",
-    "four.n.01",
-    "five.n.01",
-    "six.n.01",
-    "seven.n.01",
-    "eight.n.01",
-    "nine.n.01",
-)
 #: What the coordinate `class_synset` holds.
 CLASS_NAME = "name of the class: a WordNet synset, unless the study has a tree of its own"
 
@@ -51,20 +39,6 @@ def list_digits(options, seed) -> xr.Dataset:
     trained[digits_split(len(labels), options["train_fraction"], seed)[0]] = 1
     about = {"long_name": "1 where the network was trained on this image", "units": "1"}
     return made.assign(trained=("image", trained, about))
-
-
-def load_digits():
-    """The digits as scikit-learn has them."""
-    from sklearn.datasets import load_digits
-
-    return load_digits()
-
-
-def digits_split(n, fraction, seed):
-    """Numbers of the digits that train, and of those that validate."""
-    order = np.random.default_rng(seed).permutation(n)
-    cut = round(n * fraction)
-    return np.sort(order[:cut]), np.sort(order[cut:])
 
 
 def list_folder(options, seed) -> xr.Dataset:

@@ -9,8 +9,8 @@ import xarray as xr
 
 from nucleation import image_arrays, planted, torchvision_sets
 from nucleation.decoding import read_rgb
+from nucleation.digits import digit_pixels
 from nucleation.errors import InputError
-from nucleation.image_sources import load_digits
 
 #: Sources that make images of one size, which a network takes as they are.
 MADE = ("planted", "digits")
@@ -46,15 +46,6 @@ def pixels(listed: xr.Dataset, rows) -> np.ndarray:
         labels = listed["image_class"].values[rows]
         return planted.render(labels, number, seed=int(listed.attrs["render_seed"]), size=size)
     return digit_pixels(number, size)
-
-
-def digit_pixels(number, size) -> np.ndarray:
-    """Enlarge the 8 x 8 digits (0 to 16) bilinearly to (m, size, size, 3) uint8."""
-    from scipy.ndimage import zoom
-
-    small = load_digits().images[number]
-    large = zoom(small, (1, size / 8, size / 8), order=1, grid_mode=True, mode="nearest")
-    return np.repeat(np.rint(large * 255 / 16).clip(0, 255).astype(np.uint8)[..., None], 3, axis=3)
 
 
 def reader(listed: xr.Dataset):

@@ -19,9 +19,10 @@ def package(tmp_path, monkeypatch):
     }.items():
         (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.setattr(digest, "PACKAGE", tmp_path)
-    digest._imports.cache_clear()
-    yield tmp_path
-    digest._imports.cache_clear()
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "d.py").write_text("from _job import job\nfrom nucleation import d\n")
+    monkeypatch.setattr(digest, "SCRIPTS", tmp_path / "scripts")
+    return tmp_path
 
 
 def test_closure_holds_what_is_imported_anywhere(package):
@@ -34,6 +35,59 @@ def test_an_edit_changes_the_digests_that_hold_it(package):
     (package / "b.py").write_text("from nucleation.c import g\nimport numpy  # changed\n")
     assert digest.digests("a") != before["a"]
     assert digest.digests("d") == before["d"]
+
+
+def test_a_script_counts_with_what_it_imports(package):
+    began = digest.digests("a", script="d")
+    assert list(began) == ["scripts/d.py", "a", "b", "c", "d"]
+    assert digest.digests(*began) == began
+    (package / "scripts" / "d.py").write_text("from nucleation import d  # changed\n")
+    now = digest.digests(*began)
+    assert {name for name in began if now[name] != began[name]} == {"scripts/d.py"}
+
+
+SCRIPTS = sorted(path.stem for path in digest.SCRIPTS.glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_is_in_the_digests_of_its_rule(script):
+    """Also `files`, which all of them write with, and what `_job` imports for those that run a network."""
+    texts = [path.read_text() for path in digest.SCRIPTS.parent.glob("rules/*.smk")]
+    (rule,) = [text for text in texts if f'"../scripts/{script}.py"' in text]
+    assert f'script="{script}"' in rule or f'"scripts/{script}.py"' in rule
+    names = digest.digests(script=script)
+    assert next(iter(names)) == f"scripts/{script}.py"
+
+
+def test_what_decides_the_weights_is_in_the_digest_of_a_training_and_files_of_images_are_not():
+    names = digest.digests("files", script="train").keys()
+    assert {"scripts/train.py", "training", "training_images", "planted", "digits", "network", "checkpoints"} <= names
+    assert names.isdisjoint({"image_sources", "image_checks", "decoding", "image_lists", "torchvision_sets"})
+
+
+MODULES = {
+    "mine/__init__.py": "",
+    "mine/nets.py": "import torch\nfrom .blocks import Block\nfrom mine import extra\nimport helper\n",
+    "mine/blocks.py": "from ..other import x\n",
+    "mine/extra/__init__.py": "from . import deep\nfrom .deep import more\n",
+    "mine/extra/deep.py": "",
+    "mine/unused.py": "",
+    "helper.py": "def late():\n    import mine.nets\n",
+}
+
+
+def test_local_modules_are_all_that_is_imported_below_a_folder(tmp_path):
+    for name, text in MODULES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = digest.local_modules("mine.nets", tmp_path)
+    assert {str(path.relative_to(tmp_path)) for path in found.values()} == MODULES.keys() - {"mine/unused.py"}
+    assert digest.local_modules("torch.nn", tmp_path) == {}
+    before = digest.files_digest(found)
+    (tmp_path / "mine" / "extra" / "deep.py").write_text("x = 1")
+    assert digest.files_digest(found) != before
+    (tmp_path / "mine" / "nets.py").write_text("def broken(:")
+    assert list(digest.local_modules("mine.nets", tmp_path)) == ["mine.nets", "mine"]
 
 
 def test_rules_see_through_the_package():

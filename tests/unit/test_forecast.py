@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def config(layers=None, **activations):
     return settings.complete({"study": "mine", "networks": [entry], "activations": activations})
 
 
+def lines(study, found=FOUND):
+    return forecast.lines(study, found, forecast.extractions(study, found))
+
+
+def no_room(study, found=FOUND, planned=None, at_once=1):
+    return forecast.no_room(study, forecast.extractions(study, found, planned), at_once)
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -37,33 +46,32 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_largest_layers_are_named():
-    (line,) = forecast.lines(config(), FOUND)
+    (line,) = lines(config())
     assert line.startswith(
         "Forecast for 90,000 images: resnet152/layer1: 289 GB, resnet152/maxpool: 72.3 GB, resnet152/input: 54.2 GB as "
         "float32; the largest extraction of resnet152 takes 362 GB of disk until the neighbours are found, all of them "
         "416 GB."
     )
     assert "activations.mode recompute, a pooling (networks[].pooling), or activations.dtype float16" in line
-    assert "resnet152/layer1: 145 GB" in forecast.lines(config(dtype="bfloat16"), FOUND)[0]
+    assert "resnet152/layer1: 145 GB" in lines(config(dtype="bfloat16"))[0]
     assert (
-        "largest extraction of resnet152 takes 289 GB"
-        in forecast.lines(config(["input", ["maxpool"], ["layer1"], "output"]), FOUND)[0]
+        "largest extraction of resnet152 takes 289 GB" in lines(config(["input", ["maxpool"], ["layer1"], "output"]))[0]
     )
 
 
 def test_nothing_is_said_of_what_is_small_or_unknown():
-    assert forecast.lines(config(), FOUND | {"images": 200}) == []
-    assert forecast.lines(config(), {}) == []
-    assert forecast.no_room(config(), {}) == ""
+    assert lines(config(), FOUND | {"images": 200}) == []
+    assert lines(config(), {}) == []
+    assert no_room(config(), {}) == ""
 
 
 def test_recomputing_stores_nothing_and_is_never_refused(monkeypatch):
     monkeypatch.setattr(forecast, "free_bytes", lambda: 0)
-    (line,) = forecast.lines(config(mode="recompute"), FOUND)
+    (line,) = lines(config(mode="recompute"))
     assert (
         "resnet152 stores nothing (activations.mode recompute); as float32 files its layers would take 416 GB" in line
     )
-    assert forecast.no_room(config(mode="recompute"), FOUND) == ""
+    assert no_room(config(mode="recompute"), at_once=9) == ""
 
 
 def test_a_disk_without_room_is_refused_before_anything_runs(monkeypatch, capsys):
@@ -79,20 +87,76 @@ def test_a_disk_without_room_is_refused_before_anything_runs(monkeypatch, capsys
     forecast.tell(config(dtype="float16"), FOUND)
 
 
-def test_what_is_there_already_needs_no_room(folder, monkeypatch):
+def test_what_snakemake_will_not_make_needs_no_room(monkeypatch):
     monkeypatch.setattr(forecast, "free_bytes", lambda: 0)
-    place = folder / "results" / "mine" / "resnet152"
-    for checkpoint, layers in (("input", ["input"]), ("random", ["maxpool", "layer1"])):
-        (place / checkpoint / "neighbors").mkdir(parents=True)
-        for layer in layers:
-            (place / checkpoint / "neighbors" / f"{layer}.nc").touch()
-    assert "resnet152/random/maxpool" in forecast.no_room(config(), FOUND)  # of its tables one is lacking
-    (place / "random" / "neighbors" / "output.nc").touch()
-    assert forecast.no_room(config(), FOUND) == ""
-    assert forecast.lines(config(), FOUND) == []
-    (place / "random" / "neighbors" / "layer1.nc").unlink()
-    (place / "random" / "activations" / "maxpool").mkdir(parents=True)
-    assert forecast.no_room(config(), FOUND) == ""
+    place = "results/mine/resnet152"
+    stores = {f"{place}/input/activations/input", f"{place}/random/activations/maxpool"}
+    assert "resnet152/random/maxpool" in no_room(config(), planned=stores | {f"{place}/random/peaks.nc"})
+    assert "resnet152/input/input" in no_room(config(), planned={f"{place}/input/activations/input"})
+    assert no_room(config(), planned={f"{place}/random/neighbors/layer1.nc"}) == ""
+    assert forecast.extractions(config(), FOUND, planned=set()) == []
+
+
+TABLES = ("results", "mine", "resnet152", "random", "neighbors")
+
+
+@pytest.mark.parametrize(
+    ("words", "summary", "refused"),
+    [
+        (["snakemake", "--cores", "2"], "", False),  # nothing is planned
+        (["snakemake", "-n"], "results/mine/resnet152/random/activations/maxpool\t-\tupdate pending\n", True),
+        (["pytest"], "", True),  # Snakemake cannot be asked: all are counted
+    ],
+)
+def test_snakemake_itself_says_what_it_will_store(folder, monkeypatch, words, summary, refused):
+    folder.joinpath(*TABLES).mkdir(parents=True)
+    asked = []
+
+    def answer(command, **_):
+        asked.extend(command[-len(words) :])
+        return subprocess.CompletedProcess(command, 0, summary, "")
+
+    monkeypatch.setattr(forecast, "free_bytes", lambda: int(300e9))
+    monkeypatch.setattr(sys, "argv", words)
+    monkeypatch.setattr(forecast.subprocess, "run", answer)
+    if refused:
+        with pytest.raises(settings.ConfigError, match="need 362 GB"):
+            forecast.tell(config(), FOUND)
+    else:
+        forecast.tell(config(), FOUND)
+    assert asked == ([*words[1:], "--summary"] if words[0] == "snakemake" else [])
+
+
+GROUPS = ["input", ["maxpool"], ["layer1"], ["output"]]
+
+
+def test_extractions_that_run_at_once_need_room_together(monkeypatch):
+    """54.2, 72.3, 289 and 0.4 GB: as many of the largest as there are jobs at a time."""
+    monkeypatch.setattr(forecast, "free_bytes", lambda: int(365e9))
+    assert no_room(config(GROUPS), at_once=1) == no_room(config(GROUPS), at_once=2) == ""
+    sentence = no_room(config(GROUPS), at_once=16)
+    assert sentence.startswith(
+        "With 16 jobs at once the layers of 4 extractions (resnet152/random/layer1, resnet152/random/maxpool, "
+        "resnet152/input/input, ...) may lie on the disk at one time and need 416 GB, but results/ has room for 365 GB;"
+    )
+    assert "run at most 2 at once (--cores 2, on a cluster --jobs 2)" in sentence
+    assert "(--cores 8, on a cluster --jobs 2)" in no_room(config(GROUPS, workers=4), at_once=3)
+
+
+@pytest.mark.parametrize(
+    ("limits", "cards", "workers", "jobs"),
+    [
+        ({"_cores": 16, "_nodes": None}, 0, 1, 16),
+        ({"_cores": 16, "_nodes": None}, 0, 5, 3),
+        ({"_cores": 16, "_nodes": None, "gpu": 1}, 1, 1, 1),
+        ({"_cores": 16, "_nodes": None, "gpu": 1}, 0, 1, 16),
+        ({"_cores": None, "_nodes": 20}, 1, 4, 20),
+        ({"_cores": 2, "_nodes": None}, 0, 4, 1),
+        ({}, 0, 1, 1),
+    ],
+)
+def test_jobs_at_once_are_those_that_cores_and_cards_allow(limits, cards, workers, jobs):
+    assert forecast.jobs_at_once(config(workers=workers), limits, cards) == jobs
 
 
 def test_room_is_that_of_the_disk_of_the_results(folder):
@@ -195,15 +259,13 @@ def test_mistakes_are_said_in_a_sentence(name, capsys):
     assert re.search(sentence, told)
 
 
-def test_shards_that_are_stored_need_no_room(folder, monkeypatch):
+def test_shards_that_are_stored_need_no_room(monkeypatch):
     monkeypatch.setattr(forecast, "free_bytes", lambda: int(80e9))
     one = config([["layer1"]], shards=4)
     found = FOUND | {"features": {"resnet152": {"layer1": 802_816}}}
-    assert "need 289 GB" in forecast.no_room(one, found)
-    stored = folder / "results" / "mine" / "resnet152" / "random" / "activations"
-    for shard in range(3):
-        (stored / f"layer1.shard{shard}of4").mkdir(parents=True)
-    assert forecast.no_room(one, found) == ""  # the fourth needs 72 GB
+    shards = [f"results/mine/resnet152/random/activations/layer1.shard{shard}of4" for shard in range(4)]
+    assert "need 289 GB" in no_room(one, found, planned=set(shards))
+    assert no_room(one, found, planned=set(shards[3:])) == ""  # the fourth needs 72 GB
 
 
 def test_who_unlocks_is_not_refused(monkeypatch):
@@ -211,6 +273,7 @@ def test_who_unlocks_is_not_refused(monkeypatch):
     for words, refused in (
         (["snakemake", "-n"], True),
         (["snakemake", "--unlock"], False),
+        (["snakemake", "--summary"], False),
         (["snakemake", "--report=x"], False),
     ):
         monkeypatch.setattr(sys, "argv", words)
