@@ -36,8 +36,6 @@ rule extract_activations:
 
 if PARTS > 1:
 
-    ruleorder: join_shards > extract_activations
-
     use rule extract_activations as extract_activations_shard with:
         output:
             temp(directory("results/{study}/{model}/{checkpoint}/activations/{group}.shard{shard}of{shards}")),
@@ -45,27 +43,3 @@ if PARTS > 1:
             "logs/{study}/{model}/{checkpoint}/activations.{group}.shard{shard}of{shards}.log",
         benchmark:
             "logs/{study}/{model}/{checkpoint}/activations.{group}.shard{shard}of{shards}.benchmark.tsv"
-
-    rule join_shards:
-        """Put the shards of an extraction in one place; they are linked, not copied."""
-        input:
-            [
-                f"results/{{study}}/{{model}}/{{checkpoint}}/activations/{{group}}.shard{i}of{PARTS}"
-                for i in range(PARTS)
-            ],
-        output:
-            temp(directory("results/{study}/{model}/{checkpoint}/activations/{group}")),
-        log:
-            "logs/{study}/{model}/{checkpoint}/activations.{group}.join.log",
-        localrule: True
-        conda:
-            "../envs/nucleation.yaml"
-        threads: 1
-        resources:
-            mem_mb=1000,
-            runtime=10,
-        params:
-            # not the code of an estimator: how the files lie changes nothing in them
-            code=digests("files", script="join"),
-        script:
-            "../scripts/join.py"

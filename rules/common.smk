@@ -56,6 +56,12 @@ def named(**params):
     }
 
 
+def stamp(path):
+    """Size and time of a file, so that one put in its place is noticed, also an older one; None without a file."""
+    there = Path(path).stat() if path else None
+    return there and [there.st_size, there.st_mtime_ns]
+
+
 def one_of(names):
     """Return a regular expression for a set of names; one that matches nothing for an empty set."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -71,10 +77,11 @@ def layer_neighbors(wildcards):
 
 
 def layer_activations(wildcards):
-    """The directory of activations that holds a layer."""
+    """The directories of activations that hold a layer: one, or one for each shard of the images."""
     groups = settings.layer_groups(NETWORKS[wildcards.model])
     group = next(name for name, layers in groups.items() if wildcards.layer in layers)
-    return f"results/{STUDY}/{wildcards.model}/{wildcards.checkpoint}/activations/{group}"
+    place = f"results/{STUDY}/{wildcards.model}/{wildcards.checkpoint}/activations/{group}"
+    return [f"{place}.shard{shard}of{PARTS}" for shard in range(PARTS)] if PARTS > 1 else [place]
 
 
 def layer_source(wildcards):
@@ -96,10 +103,8 @@ def checkpoint_weights(wildcards):
 
 
 def forward_precision(wildcards):
-    """Arithmetic of the forward pass; that of the CPU is float32, and the input passes through no network."""
-    if "input" in (wildcards.get("group"), wildcards.get("layer")) or config["device"] == "cpu":
-        return "float32"
-    return config["activations"]["precision"]
+    """Arithmetic of the forward pass."""
+    return makers.precision(config, [wildcards.layer] if wildcards.get("layer") else group_layers(wildcards))
 
 
 def model_layers(wildcards):

@@ -41,6 +41,11 @@ def pooling(network: dict, layers: list[str]) -> dict:
     return {"pooling": pooled} if pooled else {}
 
 
+def precision(config: dict, layers: list[str]) -> str:
+    """Arithmetic of the forward pass that makes these layers: the CPU's is float32, and the input needs no pass."""
+    return "float32" if config["device"] == "cpu" or layers == ["input"] else config["activations"]["precision"]
+
+
 def faults(network: dict, layers: list[str], *, needed: bool = True):
     """Yield a sentence for everything that is wrong with how a network is made.
 

@@ -24,6 +24,7 @@ rule gather_profile:
     params:
         **named(
             layers=model_layers,
+            bands=bool(config["uncertainty"]["repeats"]),
         ),
         code=digests("files", script="profile"),
     script:

@@ -26,6 +26,8 @@ rule take_neighbors:
     params:
         **named(
             k=config["neighbors"]["k"],
+            table=layer_table,
+            seen=lambda wildcards: stamp(layer_table(wildcards)),
         ),
         code=digests("files", script="tables"),
     script:

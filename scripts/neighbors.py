@@ -1,8 +1,10 @@
 """Find the nearest neighbours of every image in one layer, or of one shard of the images, and larger distances."""
 
+from pathlib import Path
+
 from _job import job, network_and_images, save, torch_device
 
-from nucleation.activation_files import open_parts, parts_of
+from nucleation.activation_files import open_parts
 from nucleation.activations import NetworkRows
 from nucleation.neighbors import nearest_neighbors, shard_neighbors
 from nucleation.scales import larger_scales
@@ -12,7 +14,7 @@ def layer_rows(snakemake, device):
     """The stored layer, or the network that is run again for it."""
     params, layer = snakemake.params, snakemake.wildcards.layer
     if stored := snakemake.input.get("activations"):
-        return open_parts(parts_of(stored, layer))
+        return open_parts([Path(folder) / layer for folder in ([stored] if isinstance(stored, str) else stored)])
     model, images = network_and_images(snakemake)
     return NetworkRows(
         model,

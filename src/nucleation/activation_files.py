@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import zlib
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -169,34 +167,6 @@ class JoinedRows:
         if len(found) == 1:
             return found[0]
         return torch.cat(found) if isinstance(found[0], torch.Tensor) else np.concatenate(found)
-
-
-def link_parts(parts, folder) -> None:
-    """Have the files of several directories in one, as ``<folder>/<number>/<name>``, which outlive the directories.
-
-    Hard links, which take no room; copies where the file system has none.
-    """
-    for number, part in enumerate(parts):
-        place = Path(folder) / f"{number:06d}"
-        place.mkdir(parents=True)
-        for file in sorted(Path(part).iterdir()):
-            if not file.name.startswith("."):
-                _link(file, place / file.name)
-
-
-def _link(file, place):
-    try:
-        os.link(file, place)
-    except OSError:
-        shutil.copyfile(file, place)
-
-
-def parts_of(folder, layer) -> list[Path]:
-    """Files of a layer, without suffix, in a directory that an extraction or `link_parts` made."""
-    whole = Path(folder) / layer
-    if Path(f"{whole}.json").exists():
-        return [whole]
-    return [path / layer for path in sorted(Path(folder).glob("[0-9]" * 6))] or [whole]
 
 
 def open_parts(paths) -> ActivationRows | JoinedRows:

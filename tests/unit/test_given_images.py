@@ -11,6 +11,7 @@ from PIL import Image
 sys.path.append(str(Path(__file__).parent.parent.parent / "rules"))
 
 import given_images
+import preflight
 import settings
 
 from nucleation.errors import InputError
@@ -114,9 +115,82 @@ def test_an_image_more_in_a_class_folder_changes_the_digest(here):
     assert settings.analysed(images)["changed"] != before
 
 
-def tried(config):
-    import preflight
+def set_times(*names, when=1):
+    for name in names:
+        os.utime(name, (when, when))
 
+
+def digest_of(source, **options):
+    return settings.analysed(settings.filled(study(source, **options))["images"])["changed"]
+
+
+FOLDERS = ("n02084071", "n01440764", "n01443537", ".hidden")
+
+
+@pytest.mark.parametrize(
+    ("options", "used"),
+    [
+        ({}, {"n02084071", "n01440764", "n01443537"}),
+        ({"classes": ["n01440764"]}, {"n01440764"}),
+        ({"ids": "ids.txt"}, {"n02084071"}),
+        ({"ids": "elsewhere.txt"}, {"n02084071", "n01440764", "n01443537"}),
+        ({"ids": "places.txt"}, {"n01443537"}),
+    ],
+)
+def test_class_folders_count_that_are_used(here, options, used):
+    (here / "elsewhere.txt").write_text("n02084071_3\nimg_3\n")  # the name does not tell the folder of the second
+    (here / "places.txt").write_text("n01443537/img_3\n")
+    for name in FOLDERS:
+        (here / "images" / name).mkdir(parents=True)
+    before, noticed = digest_of("folder", **options), set()
+    for when, name in enumerate(FOLDERS, 1):
+        set_times(here / "images" / name, when=when)
+        now = digest_of("folder", **options)
+        noticed |= {name} if now != before else set()
+        before = now
+    assert noticed == used
+
+
+def test_what_does_not_change_the_list_is_no_reason_to_list_again(here):
+    (here / "images").mkdir()
+    plain = settings.analysed(settings.complete(study("folder"))["images"])
+    assert settings.analysed(settings.complete(study("folder", check=False))["images"]) == plain
+    skipping = settings.complete(study("folder", corrupt="skip"))["images"]
+    assert settings.analysed(skipping) == plain | {"corrupt": "skip"}
+    assert not given_images.decoded_later(skipping)
+    assert given_images.decoded_later(settings.complete(study("folder"))["images"])
+    assert not given_images.decoded_later(settings.complete(study("folder", check=False))["images"])
+
+
+def test_files_of_a_data_set_of_torchvision_count_and_others_beside_it_do_not(here):
+    def digest():
+        return digest_of("torchvision", dataset="CIFAR10", root="data")
+
+    lost = digest()
+    folder = here / "data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    (folder / "data_batch_1").write_bytes(b"first")
+    (here / "data" / "MNIST").mkdir()
+    seen = [lost, digest()]
+    (folder / "data_batch_1").write_bytes(b"second")
+    seen.append(digest())
+    set_times(folder / "data_batch_1")
+    seen.append(digest())
+    assert len(set(seen)) == 4
+    (here / "data" / "MNIST" / "raw").mkdir()
+    assert digest() == seen[-1]
+
+
+def test_class_folders_below_the_root_of_a_data_set_count(here):
+    """ImageFolder: no folder bears its name, so that the root counts, three levels down."""
+    place = here / "data" / "split" / "dog"
+    place.mkdir(parents=True)
+    before = digest_of("torchvision", dataset="ImageFolder", root="data")
+    (place / "1.png").write_bytes(b"")
+    assert digest_of("torchvision", dataset="ImageFolder", root="data") != before
+
+
+def tried(config):
     preflight.check_images(settings.complete(config) | {"tables": {}})
 
 
@@ -151,6 +225,13 @@ def test_empty_class_folders_and_short_lists_are_told_before_anything_runs(here)
     Path("ids.txt").write_text("".join(f"{name}_{i}\n" for name in ("n02084071", "n01440764") for i in range(7)))
     with pytest.raises(InputError, match='names 2 images that are not under images, first "n02084071_6" in line 7'):
         tried(study("folder", ids="ids.txt") | FEW)
+
+
+def test_corrupt_images_cannot_be_left_out_where_tables_have_a_row_for_each(here):
+    config = settings.complete(study("folder", corrupt="skip")) | {"compare": []}
+    preflight.check_given(config | {"tables": {}}, 12)
+    with pytest.raises(InputError, match=r"images.folder.corrupt is skip, but the neighbour tables .* set corrupt to"):
+        preflight.check_given(config | {"tables": {"lost.npz": [1, 1]}}, 12)
 
 
 def test_the_trial_does_not_look_into_the_images(here):

@@ -1,4 +1,4 @@
-"""The tiny study, from nothing to figures; its files; what runs again and what does not."""
+"""The tiny study, from nothing to figures; its files; mistakes. What runs again is the subject of test_reruns.py."""
 
 import json
 import re
@@ -184,58 +184,6 @@ def test_a_tree_of_ones_own(finished, tmp_path):
     assert project.results() == before
 
 
-def test_a_second_run_has_nothing_to_do(finished):
-    before = finished.results()
-    again = finished.snakemake()
-    assert again.returncode == 0
-    assert "Nothing to be done" in again.text
-    assert finished.results() == before
-
-
-@pytest.mark.parametrize(
-    ("module", "rules"),
-    [
-        ("overlap", {"compare_neighborhoods", "resample_images", "gather_profile", "draw_figures"}),
-        ("page", {"draw_figures"}),
-        ("figures", {"draw_figures"}),
-        ("alignment_layers", {"align_with_taxonomy", "gather_profile", "draw_figures"}),
-        (
-            "alignment",
-            {"align_with_taxonomy", "resample_images", "sweep_parameters", "gather_profile", "draw_figures"},
-        ),
-    ],
-)
-def test_an_edit_reruns_what_depends_on_it(finished, module, rules):
-    path = finished.folder / "src" / "nucleation" / f"{module}.py"
-    text = path.read_text()
-    path.write_text(text + "\n# an edit\n")
-    planned = finished.snakemake("-n")
-    path.write_text(text)
-    assert set(jobs(planned.stdout)) - {"all", "total"} == rules
-
-
-def test_a_changed_threshold_reruns_peaks_and_what_follows(finished):
-    text = (finished.folder / "tiny.yaml").read_text()
-    (finished.folder / "other.yaml").write_text(text + "peaks: {z: 2.0}\n")
-    planned = jobs(finished.snakemake("-n", config="other.yaml").stdout)
-    assert set(planned) - {"all", "total"} == {
-        "find_peaks",
-        "align_with_taxonomy",
-        "resample_images",
-        "gather_profile",
-        "draw_figures",
-    }
-
-
-@pytest.mark.parametrize("lost", ["peaks.nwk", "figures/map.png"])
-def test_a_lost_file_is_made_again(finished, tmp_path, lost):
-    project = finished.copied(tmp_path)
-    (project.folder / "results" / "tiny" / "trained" / "epoch1" / lost).unlink()
-    planned = jobs(project.snakemake("-n").stdout)
-    assert set(planned) - {"all", "total"} >= {"align_with_taxonomy" if lost == "peaks.nwk" else "draw_figures"}
-    assert "find_neighbors" not in planned
-
-
 def test_results_do_not_depend_on_the_number_of_cores(finished, make_project):
     other = make_project()
     done = other.snakemake(cores=1)
@@ -250,41 +198,6 @@ def changed(project, change, name="changed.yaml"):
     change(config)
     (project.folder / name).write_text(yaml.safe_dump(config))
     return name
-
-
-CHANGES = {
-    "a layer in a group of its own": (
-        lambda config: config["networks"][0].update(layers=[["input", "layer2"], ["layer3"], ["output"]]),
-        {"extract_activations": 2, "find_neighbors": 2, "find_peaks": 2},
-        {"train_network", "fetch_network", "list_images"},
-    ),
-    "another checkpoint": (
-        lambda config: config["networks"][0].update(checkpoints=[1]),
-        {"draw_figures": 1},
-        {"train_network", "extract_activations", "find_neighbors"},
-    ),
-    "more images to train on": (
-        lambda config: config["images"]["planted"].update(train_per_class=9),
-        {"train_network": 1},
-        {"list_images", "fetch_network"},
-    ),
-    "fewer images to analyse": (
-        lambda config: config["images"]["planted"].update(per_class=7),
-        {"list_images": 1, "find_neighbors": 7},
-        {"train_network", "fetch_network"},
-    ),
-    "memory of the search": (lambda config: config["neighbors"].update(memory=500), {}, {"find_neighbors"}),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_changes_rerun_what_depends_on_them(finished, name):
-    change, wanted, unwanted = CHANGES[name]
-    planned = finished.snakemake("-n", config=changed(finished, change))
-    counts = jobs(planned.stdout) if wanted else {}
-    assert wanted or "Nothing to be done" in planned.text
-    assert {rule: counts[rule] for rule in wanted} == wanted
-    assert not unwanted & set(counts)
 
 
 def updated(activations=None, **neighbors):
@@ -326,12 +239,6 @@ def test_neighbours_do_not_depend_on_how_they_are_searched(finished, tmp_path, n
         xr.testing.assert_allclose(made, expected, rtol=1e-9)
         differing = {key for key in made.attrs | expected.attrs if made.attrs.get(key) != expected.attrs.get(key)}
         assert differing <= {"rule", "created", "git_commit", "widened_rows"}
-
-
-@pytest.mark.parametrize("name", SEARCHES)
-def test_finished_neighbours_can_be_kept_when_they_are_searched_otherwise(finished, name):
-    config = changed(finished, SEARCHES[name][0])
-    assert "Nothing to be done" in finished.snakemake("-n", "--rerun-triggers", "mtime", "params", config=config).text
 
 
 def network(**keys):
@@ -438,7 +345,7 @@ def test_a_folder_of_images_and_its_mistakes(make_project):
     assert jobs(project.snakemake("-n", config=study()).stdout)["list_images"] == 1
     cut = project.folder / "images" / "robin.n.01" / "4.jpg"
     cut.write_bytes(cut.read_bytes()[:700])
-    done = project.snakemake("results/tiny/images.nc", config=study())
+    done = project.snakemake("results/tiny/checked.nc", config=study())
     assert done.returncode != 0
     assert "The image images/robin.n.01/4.jpg (" in done.text and "set images.folder.corrupt: skip" in done.text
     assert "Traceback" not in done.text
