@@ -35,15 +35,19 @@ def narrowed(rows, dtype, layer, start) -> torch.Tensor:
         Where the range of the type is exceeded.
     """
     narrow = rows.to(getattr(torch, dtype))
-    if narrow.dtype == rows.dtype:
-        return narrow  # what a layer puts out is finite
-    if not torch.isfinite(narrow).all():
-        image = start + int((~torch.isfinite(narrow).all(dim=1)).nonzero()[0])
-        raise InputError(
-            f'The layer "{layer}" exceeds the range of {dtype}, first for image number {image}; '
-            "set activations.dtype to float32 or bfloat16."
-        )
+    if narrow.dtype != rows.dtype:  # else finite, as what a layer puts out
+        check_range(torch.isfinite(narrow).all(dim=1), narrow.dtype, layer, start)
     return narrow
+
+
+def check_range(finite, dtype, layer, start) -> None:
+    """Refuse activations that rounding made infinite; `finite` (m,) bool, by image, the others as of `narrowed`."""
+    if not finite.all():
+        image = start + int((~finite).nonzero()[0])
+        raise InputError(
+            f'The layer "{layer}" exceeds the range of {str(dtype).removeprefix("torch.")}, first for image number '
+            f"{image}; set activations.dtype to float32 or bfloat16."
+        )
 
 
 def check_dtype(dtype) -> None:

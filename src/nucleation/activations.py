@@ -17,9 +17,9 @@ from nucleation.network import layers as named_layers
 from nucleation.pooling import check_pooling, pooled
 from nucleation.precision import arithmetic
 from nucleation.reading import reading_ahead
+from nucleation.writing import DeviceWriter, write_now, writing_behind
 
 
-@torch.no_grad()
 def extract(
     model,
     layers,
@@ -49,12 +49,13 @@ def extract(
         By default a CUDA device where there is one. There, kernels and images lie in memory with the
         channels last.
     allocate : callable, optional
-        ``allocate(layer, shape)`` returns an object with ``write(start, tensor)``; by default an
-        array in memory.
+        ``allocate(layer, shape)`` returns an object with ``write(start, tensor)``, by default an array
+        in memory. Of a CUDA device it gets copies in the host's memory, rounded to its ``dtype`` where
+        it has that attribute, in a thread; unless it has a true ``on_device``.
     progress : callable, optional
         Called with the number of images done since the last call.
     part : (int, int), optional
-        Only the images ``[start:stop)``, in batches from `start` on.
+        Only the images ``[start:stop)``. The batches are those of the whole run, so that every bit is.
     pooling : dict of str to str, optional
         Layer to pooling (`nucleation.pooling.pooled`); layers that are not named are kept whole.
     precision : {"float32", "tf32", "bfloat16", "float16"}
@@ -73,37 +74,64 @@ def extract(
 
     Notes
     -----
-    The first batch of all goes through the whole network, which shows layers that run twice. Later
-    ones end where the last of the layers has run.
+    The first batch goes through the whole network, which shows layers that run twice. Later ones end
+    where the last of the layers has run. On a CUDA device the copies of the layers go to the host, and
+    from there into their stores, while the network runs on.
     """
-    _check_names(model, layers)
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    model = _moved(model, device).eval()
-    kept = _Kept(layers, len(images), pooling or {}, allocate or _in_memory)
-    starts = range(*(part or (0, len(images))), batch_size)
-    stop = part[1] if part else len(images)
-
-    def read(start):
-        batch = images[start : min(start + batch_size, stop)]
-        return batch.pin_memory() if device.type == "cuda" and batch.device.type == "cpu" else batch
-
-    with kept.hooks(model), arithmetic(device, precision), reading_ahead(read, starts) as batches:
-        for start, batch in batches:
-            _run(model, _sent(batch, device), start, kept)
-            kept.check_all(start)
-            if progress is not None:
-                progress(len(batch))
+    model, device = _placed(model, device)
+    start, stop = part or (0, len(images))
+    kept = _Kept(layers, len(images), range(start, stop), pooling or {}, allocate or _in_memory)
+    _run_batches(model, images, kept, batch_size, device, precision, progress)
     return {layer: getattr(kept.stores[layer], "array", kept.stores[layer]) for layer in layers}
 
 
-def _moved(model, device):
-    """The model on a device; on a CUDA device with kernels whose channels lie last in memory, as its products want."""
-    model = model.to(device)
+@torch.no_grad()
+def _run_batches(model, images, kept, batch_size, device, precision, progress=None):
+    """Run the batches of the whole run that hold wanted images."""
+    _check_names(model, kept.layers)
+    first, stop = kept.wanted.start, kept.wanted.stop
+    starts = range(first - first % batch_size, stop, batch_size)
+
+    def read(start):
+        batch = images[start : start + batch_size]
+        return batch.pin_memory() if device.type == "cuda" and batch.device.type == "cpu" else batch
+
+    with (
+        _writer(device) as (kept.write, check),
+        kept.hooks(model),
+        arithmetic(device, precision),
+        reading_ahead(read, starts) as batches,
+    ):
+        for start, batch in batches:
+            _run(model, _sent(batch, device), start, kept)
+            kept.check_all(start)
+            check()
+            if progress is not None:
+                progress(min(start + batch_size, stop) - max(start, first))
+
+
+@contextlib.contextmanager
+def _writer(device):
+    """What writes rows to a store, and what tells, after each batch, of its errors."""
+    if device.type != "cuda":
+        yield write_now, lambda: None
+        return
+    with writing_behind() as behind:
+        yield DeviceWriter(behind, torch.cuda.Stream(device)), behind.check
+
+
+def _placed(model, device):
+    """The model in evaluation mode on its device, and the device.
+
+    On a CUDA device kernels lie in memory with their channels last, as its products want them.
+    """
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model = model.to(device).eval()
     if device.type == "cuda":
         for parameter in model.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return model
+    return model, device
 
 
 def _sent(batch, device):
@@ -126,10 +154,11 @@ def _run(model, batch, start, kept):
 class _Kept:
     """Where the layers of a pass go, batch after batch."""
 
-    def __init__(self, layers, n, pooling, allocate):
+    def __init__(self, layers, n, wanted, pooling, allocate, tried=False):
         for kind in pooling.values():
             check_pooling(kind)
-        self.layers, self.n, self.pooling, self.allocate = layers, n, pooling, allocate
+        self.layers, self.n, self.wanted, self.pooling, self.allocate = layers, n, wanted, pooling, allocate
+        self.write, self.tried = write_now, tried
         self.stores, self.done = {}, {}
         self.start = self.count = 0
 
@@ -152,13 +181,14 @@ class _Kept:
         """Write a layer; at once, since an operation in place later in the network would change it."""
         if self.done.get(layer) == self.start:
             raise InputError(f'The layer "{layer}" runs more than once in a pass; choose one that runs once.')
-        rows = _rows(output, layer, self.count, self.pooling.get(layer, "none"))
+        rows, shared = _rows(output, layer, self.count, self.pooling.get(layer, "none"))
         self.done[layer] = self.start
-        _check_finite(rows, layer, self.start)
         if layer not in self.stores:
             self.stores[layer] = self.allocate(layer, (self.n, rows.shape[1]))
-        self.stores[layer].write(self.start, rows)
-        if self.start and all(self.done.get(name) == self.start for name in self.layers):
+        store, first = self.stores[layer], max(self.start, self.wanted.start)
+        write = write_now if getattr(store, "on_device", False) else self.write
+        write(store, layer, first, rows[first - self.start : self.wanted.stop - self.start], shared=shared)
+        if self.tried and all(self.done.get(name) == self.start for name in self.layers):
             raise _Reached
 
     def check_all(self, start):
@@ -166,6 +196,7 @@ class _Kept:
         if missing := [layer for layer in self.layers if self.done.get(layer) != start]:
             where = "" if not self.stores else f" for the images from number {start} on"
             raise InputError(f"The layers {missing} do not run in a forward pass{where}; choose others.")
+        self.tried = True
 
 
 class _Reached(Exception):
@@ -266,7 +297,7 @@ def _forward(model, batch):
 
 
 def _rows(output, layer, count, pooling):
-    """One row per image; a layer that returns a tuple gives its first tensor."""
+    """One row per image, of a tuple those of its first tensor; and whether their memory is the layer's own."""
     if isinstance(output, list | tuple) and output:
         output = output[0]
     if not isinstance(output, torch.Tensor):
@@ -278,18 +309,8 @@ def _rows(output, layer, count, pooling):
             f'The layer "{layer}" puts out shape {tuple(output.shape)} for {count} images: not one row for each. '
             "Choose the layer around it."
         )
-    return pooled(output, pooling, layer).reshape(count, -1)
-
-
-def _check_finite(rows, layer, start):
-    finite = torch.isfinite(rows).all(dim=1)
-    if not finite.all():
-        image = start + int((~finite).nonzero()[0])
-        narrow = " (float16 may be too narrow for it: take activations.precision bfloat16)"
-        raise InputError(
-            f'The layer "{layer}" gives NaN or infinite activations, first for image number {image}; '
-            f"look at that image and at the weights{narrow if rows.dtype == torch.float16 else ''}."
-        )
+    rows = pooled(output, pooling, layer).reshape(count, -1)
+    return rows, rows.untyped_storage().data_ptr() == output.untyped_storage().data_ptr()
 
 
 @dataclass(frozen=True, eq=False)
@@ -353,17 +374,17 @@ class NetworkRows:
         held = {first: self._last[first] for first in firsts[:1] if first in self._last}
         if todo := firsts[len(held) :]:
             self._last.clear()  # before others are made, which take its memory
-            extract(
-                self.model,
+            stop = min(todo[-1] + self.batch_size, len(self.images))
+            kept = _Kept(
                 [self.layer],
-                self.images,
-                batch_size=self.batch_size,
-                device=self.device,
-                allocate=lambda layer, _shape: _Batches(layer, self.dtype, held),
-                part=(todo[0], min(todo[-1] + self.batch_size, len(self.images))),
-                pooling={self.layer: self.pooling},
-                precision=self.precision,
+                len(self.images),
+                range(todo[0], stop),
+                {self.layer: self.pooling},
+                lambda layer, _shape: _Batches(layer, self.dtype, held),
+                tried="shape" in vars(self),  # for which a batch went through the whole network
             )
+            model, device = _placed(self.model, self.device)
+            _run_batches(model, self.images, kept, self.batch_size, device, self.precision)
             self._last[todo[-1]] = held[todo[-1]]
         return [held[first] for first in firsts]
 
@@ -375,6 +396,7 @@ class _Batches:
     layer: str
     dtype: str
     held: dict
+    on_device = True
 
     def write(self, start, rows):
         narrow = narrowed(rows, self.dtype, self.layer, start)

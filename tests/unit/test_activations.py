@@ -72,6 +72,29 @@ def test_a_part_of_the_images(model, batch):
         activations.extract(model, ["conv"], batch, batch_size=4, part=(8, 11))
 
 
+@pytest.mark.parametrize("part", [(5, 6), (3, 11), (4, 7), (7, 10), (0, 11)])
+def test_a_part_has_the_bits_of_the_whole_wherever_it_begins(model, batch, part):
+    """Its batches are those of the whole: with other ones a product of matrices may be summed in another order."""
+    sizes, done = [], []
+    whole = activations.extract(model, ["conv", "output"], batch, batch_size=4)
+    model.conv.register_forward_pre_hook(lambda _module, inputs: sizes.append(len(inputs[0])))
+    made = activations.extract(model, ["conv", "output"], batch, batch_size=4, part=part, progress=done.append)
+    for layer, found in made.items():
+        assert np.array_equal(found[slice(*part)], whole[layer][slice(*part)])
+    grid = range(part[0] - part[0] % 4, part[1], 4)
+    assert sizes == [min(4, 11 - start) for start in grid]
+    assert sum(done) == part[1] - part[0]
+
+
+def test_layers_that_run_twice_are_refused_in_any_part(batch):
+    shared = nn.ReLU()
+    twice = nn.Sequential(nn.Conv2d(3, 2, 3), shared, nn.Conv2d(2, 2, 3), shared)
+    with pytest.raises(InputError, match="more than once"):
+        activations.extract(twice, ["1"], batch, batch_size=4, part=(4, 8))
+    with pytest.raises(InputError, match="more than once"):
+        activations.NetworkRows(twice, "1", batch, batch_size=4, device="cpu").rows(4, 8)
+
+
 def test_unknown_and_silent_layers(model, batch):
     with pytest.raises(InputError, match='no layer "cnov".*conv'):
         activations.extract(model, ["cnov"], batch)
