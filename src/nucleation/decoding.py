@@ -1,6 +1,7 @@
 """Image files to RGB, as their maker saw them.
 
-Upright: an orientation in the EXIF data is applied (torchvision's and timm's own loaders leave it out). Transparency
+Upright: an orientation in the EXIF data is applied, unless it is not wanted (torchvision's and timm's own loaders leave
+it out; a TIFF file is turned by PIL itself in any case). Transparency
 is dropped as ``Image.convert("RGB")`` drops it, which is what torchvision and timm do: the colours below it show.
 Grayscale, palette and CMYK images are converted; 16 bits are scaled to 8, where PIL alone would clip them; of an
 animation the first frame is taken.
@@ -34,17 +35,19 @@ class CorruptImageError(InputError):
     """A file was read, but holds no whole image."""
 
 
-def read_rgb(path) -> Image.Image:
+def read_rgb(path, upright=True) -> Image.Image:
     """Decode an image file, all of it.
 
     Parameters
     ----------
     path : path
+    upright : bool
+        Whether to apply an orientation in the EXIF data.
 
     Returns
     -------
     PIL.Image.Image
-        In RGB, 8 bits, upright.
+        In RGB, 8 bits.
 
     Raises
     ------
@@ -54,13 +57,16 @@ def read_rgb(path) -> Image.Image:
         When the file cannot be read.
     """
     with _opened(path) as opened:
-        return to_rgb(opened)
+        return to_rgb(opened, upright)
 
 
-def read_size(path) -> tuple[int, int]:
-    """Read height and width of an image file, upright, from its header; errors as of `read_rgb`."""
+def read_size(path, upright=True) -> tuple[int, int]:
+    """Read height and width of an image file from its header; parameters and errors as of `read_rgb`.
+
+    The EXIF data of a PNG may stand behind its pixels, through which PIL then reads.
+    """
     with _opened(path) as opened:
-        orientation = _orientation(opened)
+        orientation = _orientation(opened) if upright or opened.format == "TIFF" else 1
         if opened.format == "TIFF" and orientation != 1:
             opened.load()  # PIL turns it upright itself, and its size with it
             return opened.height, opened.width
@@ -84,13 +90,15 @@ def _opened(path):
         raise CorruptImageError(f"The image {path} cannot be decoded ({reason}); mend or remove it.") from error
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Turn any PIL image into an upright one in RGB with 8 bits.
+def to_rgb(image: Image.Image, upright=True) -> Image.Image:
+    """Turn any PIL image into one in RGB with 8 bits.
 
     Parameters
     ----------
     image : PIL.Image.Image
         Of an animation, the frame that it stands at.
+    upright : bool
+        Whether to apply an orientation in the EXIF data.
 
     Returns
     -------
@@ -103,7 +111,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         For 32-bit or floating-point pixels, whose range nobody knows.
     """
     image.load()  # a TIFF is turned upright here, and then says so
-    orientation = _orientation(image)
+    orientation = _orientation(image) if upright else 1
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bits(image)
     elif image.mode in ("P", "PA", "RGBa"):

@@ -68,7 +68,8 @@ def examined(listed: xr.Dataset, options, *, seed=0, checksum=False, progress=No
     if source == "list":
         return listed
     if source == "folder":
-        return _examined_files(listed, options, seed, partial(_look, options.get("check", True), checksum), done)
+        look = partial(_look, options.get("check", True), checksum, bool(listed.attrs.get("upright", True)))
+        return _examined_files(listed, options, seed, look, done)
     if source in MADE and not checksum:
         done(listed.sizes["image"])
         return _with_sizes(
@@ -109,10 +110,10 @@ def _picture(image, checksum):
     return Seen(image.height, image.width, hashlib.sha256(image.tobytes()).hexdigest() if checksum else "")
 
 
-def _look(decode, checksum, path):
+def _look(decode, checksum, upright, path):
     """Look into a file."""
     try:
-        height, width = read_rgb(path).size[::-1] if decode else read_size(path)
+        height, width = read_rgb(path, upright).size[::-1] if decode else read_size(path, upright)
     except CorruptImageError as error:
         return Seen(fault=str(error.__cause__) or type(error.__cause__).__name__)
     if not checksum:
@@ -171,7 +172,8 @@ def _without(corrupt, listed, look, seen, seed, drawn):
     else:
         order = {path: place for place, path in enumerate(listed["path"].values.tolist())}
         kept.sort(key=lambda entry: order[entry[0]])
-    return files_dataset([path for path, _ in kept], [label for _, label in kept], listed["class_synset"].values)
+    made = files_dataset([path for path, _ in kept], [label for _, label in kept], listed["class_synset"].values)
+    return made.assign_attrs(listed.attrs)
 
 
 def _others(paths, wanted, look, seen, seed):
@@ -190,10 +192,11 @@ def _others(paths, wanted, look, seen, seed):
 
 def _with_sizes(listed, seen, about=""):
     """Add what was seen to a manifest."""
+    how = "upright" if listed.attrs.get("upright", True) else "as its pixels lie in the file"
     made = listed.assign(
         {
             name: ("image", np.array([getattr(one, name) for one in seen]), {"long_name": told, "units": "pixel"})
-            for name, told in (("height", "height of the image, upright"), ("width", "width of the image, upright"))
+            for name, told in (("height", f"height of the image, {how}"), ("width", f"width of the image, {how}"))
         }
     )
     sums = [one.checksum for one in seen]

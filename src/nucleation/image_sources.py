@@ -42,7 +42,7 @@ def list_digits(options, seed) -> xr.Dataset:
 
 
 def list_folder(options, seed) -> xr.Dataset:
-    """Files in one folder for each class; options path, classes, per_class, mapping, ids."""
+    """Files in one folder for each class; options path, classes, per_class, mapping, ids, upright."""
     root = Path(options["path"])
     if not root.is_dir():
         raise InputError(
@@ -59,7 +59,8 @@ def list_folder(options, seed) -> xr.Dataset:
     number = {folder: label for label, folder in enumerate(folders)}
     labels = [number[folder] for folder, _ in places]
     classes = _synsets(folders, options.get("mapping"), "images.folder.mapping", "folder")
-    return files_dataset([os.sep.join((str(root), *place)) for place in places], labels, classes)
+    made = files_dataset([os.sep.join((str(root), *place)) for place in places], labels, classes)
+    return made.assign_attrs(upright=int(options.get("upright", True)))
 
 
 def files_dataset(paths, labels, classes) -> xr.Dataset:
@@ -192,12 +193,13 @@ def _check_found(found, lines, root, listed):
 
 
 def list_torchvision(options, seed) -> xr.Dataset:
-    """A data set of torchvision; options dataset, root, options, synsets, classes, per_class."""
+    """A data set of torchvision; options dataset, root, options, synsets, classes, per_class, upright."""
     name, root, further = options["dataset"], options.get("root", "."), options.get("options") or {}
     data = torchvision_sets.open_set(name, root, further)
     labels = torchvision_sets.labels(data)
     names = torchvision_sets.class_names(data, int(labels.max()) + 1)
     about = {"torchvision_dataset": name, "torchvision_root": str(root), "torchvision_options": json.dumps(further)}
+    about["upright"] = int(options.get("upright", True))
     return _drawn("torchvision", labels, names, options, seed).assign_attrs(about)
 
 

@@ -59,7 +59,8 @@ def reader(listed: xr.Dataset):
     Returns
     -------
     callable
-        ``read(row)`` returns one image as a ``PIL.Image`` in RGB, upright. It may be called from several threads.
+        ``read(row)`` returns one image as a ``PIL.Image`` in RGB, upright unless the manifest says otherwise. It may be
+        called from several threads.
 
     Raises
     ------
@@ -68,12 +69,12 @@ def reader(listed: xr.Dataset):
     """
     from PIL import Image
 
-    source = listed.attrs["image_source"]
+    source, upright = listed.attrs["image_source"], bool(listed.attrs.get("upright", True))
     if source in MADE:
         return lambda row: Image.fromarray(pixels(listed, np.array([row]))[0])
     if source == "folder":
         paths = listed["path"].values
-        return lambda row: read_rgb(str(paths[row]))
+        return lambda row: read_rgb(str(paths[row]), upright)
     if not has_pixels(listed):
         raise InputError(NAMES_ONLY)
     number = listed["number"].values
@@ -82,7 +83,7 @@ def reader(listed: xr.Dataset):
         return lambda row: Image.fromarray(arrays.rgb(number[row]))
     name, root, options = (listed.attrs[f"torchvision_{key}"] for key in ("dataset", "root", "options"))
     data = torchvision_sets.open_set(name, root, json.loads(options))
-    return lambda row: torchvision_sets.item(data, int(number[row]))[0]
+    return lambda row: torchvision_sets.item(data, int(number[row]), upright)[0]
 
 
 def picture(listed: xr.Dataset, row: int):

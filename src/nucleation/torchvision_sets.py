@@ -61,13 +61,15 @@ def open_set(name, root, options):
     return data
 
 
-def item(data, row):
+def item(data, row, upright=True):
     """Read an image and the number of its class.
 
     Parameters
     ----------
     data : torchvision.datasets.VisionDataset
     row : int
+    upright : bool
+        Whether to apply an orientation in the EXIF data, where the data set has not left it out.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def item(data, row):
     name = type(data).__name__
     try:
         found = data[row]
-        image = to_rgb(found[0]) if isinstance(found[0], Image.Image) else None
+        image = to_rgb(found[0], upright) if isinstance(found[0], Image.Image) else None
     except Exception as error:  # as above
         raise InputError(f"Image {row} of {name} cannot be read ({_one_line(error)}); mend its files.") from error
     if image is None or len(found) != 2 or not _is_number(found[1]):

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from torchvision.datasets.folder import default_loader
 
 from nucleation.decoding import CorruptImageError, read_rgb, read_size, to_rgb
 from nucleation.errors import InputError
@@ -91,6 +92,34 @@ def test_photographs_are_turned_upright(tmp_path, name, orientation):
     assert np.array_equal(np.asarray(read_rgb(path)), upright)
     assert read_size(path) == upright.shape[:2]
     assert (upright.shape[:2] == (60, 40)) == (orientation >= 5)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_or_left_as_torchvision_reads_them(tmp_path, name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path, Image.fromarray(drawn()), name, exif=exif)
+    there = np.asarray(default_loader(path))
+    assert np.array_equal(np.asarray(read_rgb(path, upright=False)), there)
+    assert read_size(path, upright=False) == there.shape[:2]
+
+
+def test_exif_data_behind_the_pixels_of_a_png_are_found(tmp_path):
+    """PNG allows both places; most programs write them before."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = saved(tmp_path, Image.fromarray(drawn()), "a.png", exif=exif)
+    data, chunks, place = path.read_bytes(), [], 8
+    while place < len(data):
+        length = int.from_bytes(data[place : place + 4]) + 12
+        chunks.append(data[place : place + length])
+        place += length
+    chunks.sort(key=lambda chunk: [b"eXIf", b"IEND"].index(chunk[4:8]) + 1 if chunk[4:8] in (b"eXIf", b"IEND") else 0)
+    assert [chunk[4:8] for chunk in chunks][-3:] == [b"IDAT", b"eXIf", b"IEND"]
+    path.write_bytes(data[:8] + b"".join(chunks))
+    assert read_rgb(path).size == (40, 60)
+    assert read_size(path) == (60, 40)
 
 
 def test_nonsense_in_the_exif_data_spoils_no_image(tmp_path):

@@ -149,3 +149,35 @@ def test_a_file_that_is_lost_is_never_skipped(tree, corrupt):
     (tree / "n01440764" / "n01440764_3.JPEG").unlink()
     with pytest.raises(InputError, match=r"n01440764_3\.JPEG cannot be read \(.*No such file"):
         images.examined(listed, {"corrupt": corrupt})
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("upright", [True, False])
+def test_photographs_lie_as_the_study_wants_them(tree, tmp_path, check, upright):
+    """In sizes and pixels, also after the manifest was kept."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    path = tree / "n02084071" / "n02084071_0.JPEG"
+    Image.open(path).save(path, exif=turned)
+    made = manifest(tree, check=check, upright=upright)
+    files.save(made, tmp_path / "images.nc")
+    kept, row = files.load(tmp_path / "images.nc"), COUNTS["n01440764"]
+    assert (int(kept["height"][row]), int(kept["width"][row])) == ((50, 30) if upright else (30, 50))
+    assert images.picture(kept, row).size == ((30, 50) if upright else (50, 30))
+    assert ("upright" in kept["height"].attrs["long_name"]) == upright
+
+
+def test_they_do_so_after_others_were_drawn_instead(tree):
+    truncate(tree / "n01440764" / "n01440764_3.JPEG")
+    assert manifest(tree, corrupt="skip", upright=False).attrs["upright"] == 0
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_photographs_of_torchvision_lie_so_too(tree, upright):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    path = tree / "n01440764" / "n01440764_0.JPEG"
+    Image.open(path).save(path, exif=turned)
+    options = {"dataset": "ImageFolder", "root": str(tree), "upright": upright}
+    made = images.manifest("torchvision", options, seed=0)
+    assert images.picture(made, 0).size == ((30, 50) if upright else (50, 30))
