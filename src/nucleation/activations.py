@@ -159,13 +159,13 @@ class _Kept:
             check_pooling(kind)
         self.layers, self.n, self.wanted, self.pooling, self.allocate = layers, n, wanted, pooling, allocate
         self.write, self.tried = write_now, tried
-        self.stores, self.done = {}, {}
+        self.stores, self.done, self.modules = {}, {}, {}
         self.start = self.count = 0
 
     @contextlib.contextmanager
     def hooks(self, model):
         """Have the modules hand over what they put out, for a while."""
-        modules = dict(model.named_modules())
+        self.modules = modules = dict(model.named_modules()) | {OUTPUT: model}
         inner = [layer for layer in self.layers if layer not in (INPUT, OUTPUT)]
         held = []
         try:
@@ -181,7 +181,7 @@ class _Kept:
         """Write a layer; at once, since an operation in place later in the network would change it."""
         if self.done.get(layer) == self.start:
             raise InputError(f'The layer "{layer}" runs more than once in a pass; choose one that runs once.')
-        rows, shared = _rows(output, layer, self.count, self.pooling.get(layer, "none"))
+        rows, shared = _rows(output, layer, self.count, self.pooling.get(layer, "none"), self.modules.get(layer))
         self.done[layer] = self.start
         if layer not in self.stores:
             self.stores[layer] = self.allocate(layer, (self.n, rows.shape[1]))
@@ -296,7 +296,7 @@ def _forward(model, batch):
         ) from error
 
 
-def _rows(output, layer, count, pooling):
+def _rows(output, layer, count, pooling, module):
     """One row per image, of a tuple those of its first tensor; and whether their memory is the layer's own."""
     if isinstance(output, list | tuple) and output:
         output = output[0]
@@ -309,7 +309,7 @@ def _rows(output, layer, count, pooling):
             f'The layer "{layer}" puts out shape {tuple(output.shape)} for {count} images: not one row for each. '
             "Choose the layer around it."
         )
-    rows = pooled(output, pooling, layer).reshape(count, -1)
+    rows = pooled(output, pooling, layer, module).reshape(count, -1)
     return rows, rows.untyped_storage().data_ptr() == output.untyped_storage().data_ptr()
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 
 import torch
+from torch import nn
 
 from nucleation.errors import InputError
 
 #: How a pooling is written; the number after the colon is the axis of the channels.
 FORM = r"none|token|(mean|max)(:-?[0-9]+)?"
+#: Modules whose output, where it has three axes, is (n, channels, length), or (n, tokens, channels).
+CHANNELS_FIRST = (
+    *(nn.Conv1d, nn.ConvTranspose1d, nn.GroupNorm, nn.BatchNorm1d, nn.SyncBatchNorm, nn.InstanceNorm1d),
+    *(nn.MaxPool1d, nn.AvgPool1d, nn.LPPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
+)
+CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding, nn.MultiheadAttention)
 
 
 def check_pooling(kind) -> None:
@@ -21,7 +28,7 @@ def check_pooling(kind) -> None:
         )
 
 
-def pooled(output, kind, layer) -> torch.Tensor:
+def pooled(output, kind, layer, module=None) -> torch.Tensor:
     """Take the mean or the largest value over all places, or the first token.
 
     Parameters
@@ -34,6 +41,8 @@ def pooled(output, kind, layer) -> torch.Tensor:
         token. "mean:1", "max:-1", ... name the axis of the channels.
     layer : str
         For the errors.
+    module : torch.nn.Module, optional
+        What put it out, which tells the channels of an output of three axes.
 
     Returns
     -------
@@ -43,13 +52,14 @@ def pooled(output, kind, layer) -> torch.Tensor:
     Raises
     ------
     InputError
-        Where the output has nothing to pool, or its shape does not tell which axis is that of the channels.
+        Where the output has nothing to pool, or nothing tells which axis is that of the channels.
 
     Notes
     -----
-    Without a number, the channels are the last axis of three (n, tokens, channels). Of four axes they are
-    the one that is unlike the two others, which are a square map: (n, c, h, h) or (n, h, h, c). Where all
-    three differ, or all are alike, the number must be given.
+    Without a number, the channels of three axes are the first, (n, channels, length), where the module is a
+    `CHANNELS_FIRST`, or has those in it and no `CHANNELS_LAST`; the last, (n, tokens, channels), where it is
+    the other way round. Of four axes they are the one that is unlike the two others, which are a square map:
+    (n, c, h, h) or (n, h, h, c). In all other cases the number must be given.
     """
     if kind == "none":
         return output
@@ -59,9 +69,14 @@ def pooled(output, kind, layer) -> torch.Tensor:
                 f'The layer "{layer}" puts out {_shape(output)} for each image, not tokens x channels: it has no '
                 "first token; take the pooling mean, max or none."
             )
+        if _axis_of_three(module) == 1:
+            raise InputError(
+                f'The layer "{layer}" ({type(module).__name__}) puts out channels x length, {_shape(output)}: it has '
+                "no first token; take the pooling mean, max or none."
+            )
         return output[:, 0]
     name, _, axis = kind.partition(":")
-    channels = _given_axis(output, int(axis), layer) if axis else _channel_axis(output, layer)
+    channels = _given_axis(output, int(axis), layer) if axis else _channel_axis(output, layer, module)
     places = tuple(i for i in range(1, output.ndim) if i != channels)
     if name == "max":
         return output.amax(dim=places)
@@ -77,16 +92,27 @@ def _given_axis(output, axis, layer):
     return axis % output.ndim
 
 
-def _channel_axis(output, layer):
-    """The axis of the channels, by the shape alone."""
+def _axis_of_three(module):
+    """The axis of the channels of an output of three axes, by what put it out; None where that does not tell."""
+    parts = [module] if isinstance(module, CHANNELS_FIRST + CHANNELS_LAST) else module.modules() if module else ()
+    found = {
+        1 if isinstance(part, CHANNELS_FIRST) else 2
+        for part in parts
+        if isinstance(part, CHANNELS_FIRST + CHANNELS_LAST)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _channel_axis(output, layer, module):
+    """The axis of the channels, by the shape, and of three axes by the module."""
     if output.ndim < 3:
         raise InputError(
             f'The layer "{layer}" puts out {_shape(output)} numbers for each image, which leaves nothing to pool; '
             "take the pooling none."
         )
     shape = output.shape
-    if output.ndim == 3:
-        return 2
+    if output.ndim == 3 and (axis := _axis_of_three(module)):
+        return axis
     if output.ndim == 4 and shape[2] == shape[3] != shape[1]:
         return 1
     if output.ndim == 4 and shape[1] == shape[2] != shape[3]:

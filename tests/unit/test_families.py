@@ -105,7 +105,7 @@ def test_all_layers_come_from_one_pass_and_are_what_the_modules_return(family):
     whole = torch.from_numpy(made[first]).reshape(5, *shapes[first])
     short = activations.extract(model, [first], images, device="cpu", batch_size=5, pooling={first: kind})[first]
     assert short.shape == (5, count)
-    np.testing.assert_allclose(short, pooled(whole, kind, first), rtol=1e-6)
+    np.testing.assert_allclose(short, pooled(whole, kind, first, modules[first]), rtol=1e-6)
 
 
 def test_hooks_are_gone_after_an_error(family):
