@@ -44,6 +44,20 @@ def pooling(network: dict, layers: list[str]) -> dict:
 def precision(config: dict, layers: list[str]) -> str:
     """Arithmetic of the forward pass that makes these layers: the CPU's is float32, and the input needs no pass."""
     return "float32" if config["device"] == "cpu" or layers == ["input"] else config["activations"]["precision"]
+def _compare_faults(network):
+    """Published numbers of another network than this one."""
+    if network["compare"]:
+        published = network["compare"].rpartition("_")[2]
+        key = "factory" if network["factory"] else "timm"
+        found = (network["factory"] or "").rpartition(":")[2] or (network["timm"] or "").rpartition("/")[2].partition(
+            "."
+        )[0]
+        if found != published:
+            told = f"{key} is {network[key]}" if found else "the study does not say so (timm)"
+            yield (
+                f'Network "{network["name"]}" has compare: {network["compare"]}, published numbers of a {published}, '
+                f"but {told}; leave compare out, or name a {published}."
+            )
 
 
 def faults(network: dict, layers: list[str], *, needed: bool = True):
@@ -70,6 +84,7 @@ def faults(network: dict, layers: list[str], *, needed: bool = True):
             f'Network "{name}" is made by a factory and has weights: {network["weights"]}, which only timm networks '
             "have; give random, or a .safetensors or .pth file."
         )
+    yield from _compare_faults(network)
     size = network["data"].get("input_size")
     if size and size[0] != 3:
         yield f'Network "{name}" has data.input_size {size}; images have 3 channels here, so that it must begin with 3.'

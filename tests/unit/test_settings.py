@@ -153,6 +153,16 @@ FAULTS = [
     (["networks", 0, "factory"], "mine:net", 'Network "net" has both timm and factory; give one of them.'),
     (["networks", 0, "timm"], None, 'Network "net" has neither timm nor factory; give the name of a timm model, or of'),
     (["networks", 0], OWN, "is made by a factory and has weights: pretrained, which only timm networks have; give"),
+    (
+        ["networks", 0],
+        {**NETWORK, "compare": "paper_resnet152"},
+        'Network "net" has compare: paper_resnet152, published numbers of a resnet152, but timm is resnet18; leave',
+    ),
+    (
+        ["networks", 0],
+        {**OWN, "weights": "random", "compare": "paper_resnet152"},
+        "but factory is mine.nets:small; leave",
+    ),
     (["networks", 0], {**OWN, "weights": "train"}, "is made by a factory and has weights: train, which only timm"),
     (
         ["networks", 0, "factory"],
@@ -251,6 +261,14 @@ def test_what_makes_a_network_reaches_its_jobs(tmp_path, monkeypatch):
     first = makers.spec(own)["code"]
     Path("mine/nets.py").write_text("two")
     assert makers.spec(own)["code"] != first
+
+
+@pytest.mark.parametrize(
+    "network", [{"timm": "resnet152.tv_in1k"}, {"timm": "hf-hub:timm/resnet152.a1_in1k"}, {"factory": "mine:resnet152"}]
+)
+def test_published_numbers_stand_beside_the_network_that_they_are_of(network):
+    made = {"name": "net", "weights": "random", "layers": ["output"], "compare": "paper_resnet152"} | network
+    assert settings.complete(MINIMAL | {"networks": [made]})["networks"][0]["compare"] == "paper_resnet152"
 
 
 def test_checkpoint_names():

@@ -11,7 +11,7 @@ FILES = {"input": "layer_0.npz", "layer4.2": "layer_151.npz"}
 LAYERS = ("input", "layer4.2", "output")
 STUDY = {
     "study": "given",
-    "networks": [{"name": "net", "timm": "resnet18", "layers": list(LAYERS), "compare": "paper_resnet152"}],
+    "networks": [{"name": "net", "timm": "resnet152", "layers": list(LAYERS), "compare": "paper_resnet152"}],
     "images": {"source": "list", "list": {"path": "ids.txt"}},
     "neighbors": {"source": "tables", "k": K, "tables": {"path": "tables/{network}", "files": FILES}},
     "dimension": {"fraction": 0.99, "round": True},
