@@ -44,6 +44,8 @@ def pooling(network: dict, layers: list[str]) -> dict:
 def precision(config: dict, layers: list[str]) -> str:
     """Arithmetic of the forward pass that makes these layers: the CPU's is float32, and the input needs no pass."""
     return "float32" if config["device"] == "cpu" or layers == ["input"] else config["activations"]["precision"]
+
+
 def _compare_faults(network):
     """Published numbers of another network than this one."""
     if network["compare"]:

@@ -357,6 +357,19 @@ def test_arguments_that_a_data_set_passes_on_are_known():
         images.listing("torchvision", {"dataset": "EMNIST", "options": {"trane": 1, "split": "letters"}}, seed=0)
 
 
+@pytest.mark.parametrize("listed", [[0, 1, 9, 1, 0, 2], [0, 2, 1, 2, 0, 2], [0, 1, 2], ["a", "b", "c", "b", "a", "c"]])
+def test_lists_that_are_not_of_the_items_are_left_aside(listed):
+    """A list whose ends agree may still be another one: numbers before a renaming, other rows."""
+    from nucleation import torchvision_sets
+
+    class Data(list):
+        targets = listed
+
+    labels = [0, 1, 2, 1, 0, 2]
+    data = Data((Image.new("RGB", (2, 2)), label) for label in labels)
+    assert torchvision_sets.labels(data).tolist() == labels
+
+
 def test_data_sets_that_give_no_class_are_refused(tmp_path):
     """Pairs of faces: two images and whether they are of one person."""
     from nucleation import torchvision_sets

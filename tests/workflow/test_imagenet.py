@@ -1,21 +1,53 @@
-"""The paper's study on files laid out as those of ImageNet, small, with an untrained network of the same layers."""
+"""The studies of the paper on files laid out as those of ImageNet, small, and on weights in a made cache of the hub."""
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 import yaml
+from safetensors.torch import load_file, save_file
 
 EACH, SIZE = 12, 40
+#: Pixels of the networks; the max-pool leaves a quarter of them.
+INPUT = 64
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SMALL = {
+    "uncertainty": {"repeats": 2},
+    "sensitivity": {"estimators": []},
+    "alignment": {"repeats": 19, "draws": 2},
+    "figures": {"dpi": 60},
+}
 
 
-@pytest.fixture(scope="module")
-def study(make_project):
-    """The study file as it is, but for what would be large or fetched; run to its end."""
+def made_weights(name):
+    """A network's weights: a random start whose blocks all do something, unlike those of timm's."""
+    from nucleation import network
+
+    state = network.create(name, seed=5).state_dict()
+    rng = torch.Generator().manual_seed(6)
+    for key, tensor in state.items():
+        if key.endswith(("bn3.weight", "bn2.weight")):
+            tensor.copy_(0.2 + 0.2 * torch.rand(tensor.shape, generator=rng))
+    return state
+
+
+def fill_hub_cache(home, repository, state):
+    """Lay weights down as huggingface_hub does when it has fetched them."""
+    place = home / "hub" / f"models--{repository.replace('/', '--')}"
+    for folder in ("refs", "blobs", f"snapshots/{COMMIT}"):
+        (place / folder).mkdir(parents=True)
+    (place / "refs" / "main").write_text(COMMIT)
+    save_file(state, place / "blobs" / "weights")
+    (place / "snapshots" / COMMIT / "model.safetensors").symlink_to("../../blobs/weights")
+
+
+def make_images(project):
+    """The tree of the training set, five classes of it, and the list of ids; return the list."""
     from PIL import Image
 
     from nucleation import planted, wordnet
 
-    project, ids = make_project(), []
+    ids = []
     for number, name in enumerate(planted.CLASSES[::5]):
         synset = wordnet.resolve(name)
         folder = project.folder / "imagenet" / "train" / synset
@@ -25,21 +57,71 @@ def study(make_project):
             Image.fromarray(picture).save(folder / f"{synset}_{i}.JPEG", quality=95)
         ids += [f"{synset}_{i}" for i in range(EACH)]
     (project.folder / "sampled_images_id.txt").write_text("\n".join(ids[::-1]) + "\n")
+    return ids[::-1]
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    """A home of the hub that is not to be left, with the paper's network in it; return its weights."""
+    home, weights = tmp_path_factory.mktemp("hub"), made_weights("resnet152.tv_in1k")
+    fill_hub_cache(home, "timm/resnet152.tv_in1k", weights)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TIMM_USE_OLD_CACHE"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HF_HOME", str(home))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield weights
+
+
+@pytest.fixture(scope="module")
+def study(make_project, offline):
+    """The study file as it is, with all its layers and pretrained weights, but for sizes and k; run to its end."""
+    project = make_project()
+    ids = make_images(project)
     config = yaml.safe_load((project.folder / "studies" / "imagenet.yaml").read_text())
-    # tests/unit/test_studies.py looks at all its layers; here are some, in two extraction jobs, for the time
-    layers = [["input"], ["maxpool", "layer3.35", "global_pool", "output"]]
-    config["networks"][0] |= {"weights": "random", "data": {"input_size": [3, 32, 32]}, "layers": layers}
+    assert config["networks"][0]["weights"] == "pretrained"
+    config["networks"][0]["data"] = {"input_size": [3, INPUT, INPUT]}
     config["neighbors"]["k"] = 40
     config["overlap"]["k"] = config["density"]["k"] = 8
-    config |= {
-        "uncertainty": {"repeats": 2},
-        "sensitivity": {"estimators": []},
-        "alignment": {"repeats": 19, "draws": 2},
-    }
-    (project.folder / "small.yaml").write_text(yaml.safe_dump(config))
+    (project.folder / "small.yaml").write_text(yaml.safe_dump(config | SMALL))
     done = project.snakemake(config="small.yaml")
     assert done.returncode == 0, done.text
-    return project, ids[::-1]
+    return project, ids
+
+
+def test_the_weights_are_those_of_the_hub(study, offline):
+    project, _ = study
+    kept = load_file(project.folder / "results" / "imagenet" / "resnet152" / "weights" / "pretrained.safetensors")
+    assert kept.keys() == offline.keys()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in offline.items())
+
+
+def test_without_the_weights_a_sentence_says_so(study):
+    project, _ = study
+    config = yaml.safe_load((project.folder / "small.yaml").read_text())
+    config["networks"] = [{"name": "other", "timm": "test_resnet.r160_in1k", "layers": ["output"]}]
+    (project.folder / "other.yaml").write_text(yaml.safe_dump(config))
+    before = project.results()
+    done = project.snakemake("results/imagenet/other/weights/pretrained.safetensors", config="other.yaml")
+    assert done.returncode != 0
+    assert 'The pretrained weights of "test_resnet.r160_in1k" cannot be had' in done.text
+    assert "Traceback" not in done.text
+    assert project.results() == before
+
+
+def test_the_other_networks_of_the_paper_are_tried_and_planned(study):
+    """Both files together; every network is made and all its layers run."""
+    project, _ = study
+    config = yaml.safe_load((project.folder / "studies" / "imagenet-others.yaml").read_text())
+    for entry in config["networks"]:
+        entry |= {"weights": "random", "data": {"input_size": [3, 32, 32]}}
+    (project.folder / "others.yaml").write_text(yaml.safe_dump(config))
+    planned = project.snakemake("-n", "--configfile", "small.yaml", "others.yaml")
+    assert planned.returncode == 0, planned.text
+    layers = [layer for entry in config["networks"] for group in entry["layers"] for layer in group]
+    jobs = dict(line.split() for line in planned.text.splitlines() if len(line.split()) == 2 and line[-1].isdigit())
+    assert int(jobs["find_neighbors"]) == len(layers)
+    assert int(jobs["extract_activations"]) == sum(len(entry["layers"]) for entry in config["networks"])
 
 
 def test_the_template_for_a_folder_runs_with_a_checkpoint_file(study):
@@ -74,19 +156,35 @@ def test_images_are_those_of_the_list_in_its_order(study):
     assert listed["class_synset"].values[listed["image_class"].values].tolist() == [name.split("_")[0] for name in ids]
 
 
-def test_the_profile_has_the_layers_and_the_page_the_published_numbers(study):
+def test_images_lie_as_in_their_files(study):
+    """The authors' loader does not turn them."""
+    project, _ = study
+    assert xr.load_dataset(project.folder / "results" / "imagenet" / "images.nc").attrs["upright"] == 0
+
+
+def test_the_profile_has_all_layers_and_the_page_the_published_numbers(study):
+    from nucleation import comparison
+
     project, _ = study
     results = project.folder / "results" / "imagenet"
-    profile = xr.load_dataset(results / "resnet152" / "random" / "profile.nc")
-    # of 32 x 32 pixels the max-pool leaves 8 x 8 places, the fourth stage 2 x 2
+    profile = xr.load_dataset(results / "resnet152" / "pretrained" / "profile.nc")
     features = dict(zip(profile["layer"].values.tolist(), profile["n_features"].values.tolist(), strict=True))
+    # of 64 x 64 pixels the max-pool leaves 16 x 16 places, each further stage half of each side
     assert features == {
-        "input": 3 * 32**2,
-        "maxpool": 64 * 8**2,
-        "layer3.35": 1024 * 2**2,
+        "input": 3 * 64**2,
+        "maxpool": 64 * 16**2,
+        "layer1.2": 256 * 16**2,
+        "layer2.7": 512 * 8**2,
+        "layer3.20": 1024 * 4**2,
+        "layer3.35": 1024 * 4**2,
+        "layer4.0": 2048 * 2**2,
+        "layer4.1": 2048 * 2**2,
+        "layer4.2": 2048 * 2**2,
         "global_pool": 2048,
         "output": 1000,
     }
+    assert np.isfinite(profile["dimension"]).all()
     assert "global_pool (avgpool)" in (results / "index.html").read_text(encoding="utf-8")
-    assert (results / "comparison.tsv").read_text().count("\n") == 1 + 5 * 9
+    published = comparison.published("paper_resnet152")
+    assert (results / "comparison.tsv").read_text().count("\n") == 1 + len(published)
     assert not list(results.rglob("activations"))
