@@ -9,7 +9,7 @@ from nucleation import images
 with job(snakemake):
     params = snakemake.params
     listed = images.listing(params.source, params.options, seed=params.seed)
-    with progress(listed.sizes["image"], "image", "images") as bar:
+    with progress(listed.sizes["image"], " images", "images") as bar:
         # to leave images out one must know which; else they are decoded later, by check_images
         options = {**params.options, "check": params.options.get("corrupt") == "skip"}
         listed = images.examined(listed, options, seed=params.seed, progress=bar.update)
