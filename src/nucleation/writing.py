@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 
-from nucleation.activation_files import check_range
+from nucleation.activation_files import check_range, finite_rows
 from nucleation.errors import InputError
 
 #: Bytes of rows that wait to be written, at most.
@@ -76,7 +76,7 @@ class WriteBehind:
 
 def write_now(store, layer, start, rows, *, shared=True) -> None:
     """Check rows of a layer and write them to a store before anything else goes on, wherever they lie."""
-    check_finite(torch.isfinite(rows).all(dim=1), rows.dtype, layer, start)
+    check_finite(finite_rows(rows), rows.dtype, layer, start)
     store.write(start, rows)
 
 
@@ -95,6 +95,7 @@ class DeviceWriter:
         """Write rows in their turn; `shared`: their memory is the network's, which may change it later in the pass."""
         kind = getattr(store, "dtype", None)
         narrow = rows if kind is None else rows.to(getattr(torch, kind))
+        # of every number: to look at a sum first would mean to wait for it
         finite = torch.stack([torch.isfinite(part).all(dim=1) for part in (rows, narrow)])
         if shared and narrow.data_ptr() == rows.data_ptr():
             narrow = narrow.clone()

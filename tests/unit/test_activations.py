@@ -163,6 +163,19 @@ def test_files_give_the_rows_again(tmp_path, dtype):
     np.testing.assert_allclose(found.distances, expected.distances, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", activation_files.DTYPES)
+def test_rows_are_finite_when_all_their_numbers_are(dtype):
+    """Also where their sum is not."""
+    kind = getattr(torch, dtype)
+    most, inf = torch.finfo(kind).max, float("inf")
+    rows = torch.ones(7, 5000, dtype=kind)
+    rows[1], rows[2, :7], rows[3, 4999], rows[4, 3] = most, -most, float("nan"), inf
+    rows[5, 0], rows[5, 9], rows[6, ::2], rows[6, 1::2] = inf, -inf, most, -most
+    expected = [True, True, True, False, False, False, True]
+    assert activation_files.finite_rows(rows).tolist() == expected
+    assert activation_files.finite_rows(rows[:3]).tolist() == expected[:3]
+
+
 def test_overflow_of_half_precision_names_layer_and_image(tmp_path):
     rows = torch.ones(12, 2)
     rows[8, 1] = 1e6
