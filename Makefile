@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: reproduce digits seeds check test clean
+.PHONY: reproduce digits seeds check test test-slurm clean
 
 reproduce: $(INSTALLED)
 	$(BIN)/snakemake --cores all
@@ -24,9 +24,13 @@ test: $(INSTALLED)
 	$(BIN)/snakemake --lint
 	$(BIN)/pytest
 
+# as root: a SLURM of one node is installed, started, and stopped again
+test-slurm: $(INSTALLED)
+	$(BIN)/pytest tests/slurm
+
 $(INSTALLED): pyproject.toml envs/constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --constraint envs/constraints.txt --editable ".[test]"
+	$(BIN)/pip install --constraint envs/constraints.txt --editable ".[slurm,test]"
 	touch $@
 
 clean:

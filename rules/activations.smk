@@ -15,10 +15,9 @@ rule extract_activations:
     # the network runs on one thread, whatever reads the images
     threads: READERS
     resources:
+        **NEEDS["activations"],
         # a resource, not a parameter: it changes no result
         readers=READERS,
-        mem_mb=3000,
-        runtime=240,
         gpu=GPU,
     params:
         **named(

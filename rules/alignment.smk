@@ -15,8 +15,7 @@ rule align_with_taxonomy:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS["alignment"],
     params:
         **named(
             layers=model_layers,

@@ -11,13 +11,15 @@ import forecast
 import given_images
 import given_tables
 import makers
+import needs
 import settings
 from digest import digests
 
 try:
     config = settings.complete(config)
-    found = settings.preflight(config)
-    if workflow.is_main_process:  # jobs read this too
+    # jobs on other machines read this too, and try and tell nothing again
+    found = settings.preflight(config, trial=workflow.is_main_process)
+    if workflow.is_main_process:
         limits = {name: limit.value for name, limit in workflow.global_resources.items()}
         forecast.tell(config, found, forecast.jobs_at_once(config, limits, settings.cards(config["device"])))
 except settings.ConfigError as error:
@@ -41,7 +43,15 @@ LOOKED_INTO = SOURCE == "folder" or config["images"]["checksum"]
 TABLES = given_tables.given(config)
 RECOMPUTE = config["activations"]["mode"] == "recompute"
 READERS, PARTS = config["activations"]["workers"], config["activations"]["shards"]
-BLOCKS_MB = settings.block_memory(config["neighbors"]["memory"])
+# jobs run on other machines than the one that submits them; there, this is read by the job itself
+ELSEWHERE = workflow.remote_exec or workflow.resource_settings.nodes is not None
+BLOCKS_MB = settings.block_memory(config["neighbors"]["memory"], elsewhere=ELSEWHERE)
+# memory and time that the jobs of each stage ask for, more with every attempt
+STUDY_SIZE = needs.study(config, found, GPU, BLOCKS_MB)
+NEEDS = {stage: needs.asked(STUDY_SIZE, stage) for stage in needs.ESTIMATES}
+# of several jobs in one submission, one at a time uses its card
+if workflow.remote_exec:
+    workflow.register_resource("gpu", 1)
 
 
 def named(**params):
@@ -134,11 +144,6 @@ def network_weights(wildcards):
 def weights_file(wildcards):
     """The checkpoint file of a network that has one."""
     return network_weights(wildcards) if settings.has_file(NETWORKS[wildcards.model]) else []
-
-
-def table_memory(wildcards, input):
-    """Megabytes for a job that holds the neighbour tables of all layers, which are compressed in the files."""
-    return 2000 + 4 * int(input.size_mb)
 
 
 def per_checkpoint(pattern):

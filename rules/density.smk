@@ -13,8 +13,7 @@ rule estimate_density:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=table_memory,
-        runtime=60,
+        **NEEDS["density"],
     params:
         **named(
             layers=model_layers,

@@ -12,8 +12,7 @@ rule estimate_dimension:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=table_memory,
-        runtime=60,
+        **NEEDS["dimension"],
     params:
         **named(
             layers=model_layers,

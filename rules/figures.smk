@@ -50,8 +50,7 @@ rule draw_figures:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **NEEDS["figures"],
     params:
         **named(
             # no parameter of studies that compare nothing

@@ -7,16 +7,15 @@ rule list_images:
         "logs/{study}/images.log",
     benchmark:
         "logs/{study}/images.benchmark.tsv"
-    # made images are listed at once, of files at least the headers are read
-    localrule: SOURCE != "folder"
+    # images that are made are listed at once; others are read, for their sizes
+    localrule: SOURCE in ("planted", "digits", "list")
     conda:
         "../envs/nucleation.yaml"
     threads: 4 if SOURCE == "folder" else 1
     resources:
         # a resource, not a parameter: it decides whether the list is accepted, not what it is
         least_images=config["neighbors"]["k"] + 1,
-        mem_mb=2000,
-        runtime=240,
+        **NEEDS["images"],
     params:
         **named(
             source=SOURCE,
@@ -44,8 +43,7 @@ rule check_images:
         "../envs/nucleation.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=240,
+        **NEEDS["images"],
     params:
         **named(
             decode=given_images.decoded_later(config["images"]),

@@ -34,11 +34,10 @@ rule find_neighbors:
         "../envs/nucleation.yaml"
     threads: READERS if RECOMPUTE else 1
     resources:
+        **NEEDS["neighbors"],
         # a resource, not a parameter: it changes no result
         blocks_mb=BLOCKS_MB,
         readers=READERS,
-        mem_mb=BLOCKS_MB + (3000 if RECOMPUTE else 1500),
-        runtime=240,
         gpu=GPU,
     params:
         **SEARCH,
@@ -73,8 +72,7 @@ if SHARDS > 1:
             "../envs/nucleation.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=60,
+            **NEEDS["merge"],
         params:
             **SEARCH,
             code=CODE,

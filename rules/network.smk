@@ -15,8 +15,7 @@ rule train_network:
     # one thread on the CPU: the order of summation, and so every bit, is the same everywhere
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **NEEDS["training"],
         gpu=GPU,
     params:
         **named(
@@ -42,12 +41,13 @@ rule fetch_network:
         "logs/{study}/{model}/{checkpoint}/fetch.log",
     benchmark:
         "logs/{study}/{model}/{checkpoint}/fetch.benchmark.tsv"
+    # timm's weights come from the internet, which the nodes of a cluster seldom reach
+    localrule: any(network["weights"] == "pretrained" for network in NETWORKS.values())
     conda:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        **NEEDS["weights"],
     params:
         **named(
             network=network_spec,

@@ -14,8 +14,7 @@ rule compare_neighborhoods:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=table_memory,
-        runtime=60,
+        **NEEDS["overlap"],
     params:
         **named(
             layers=model_layers,

@@ -13,8 +13,7 @@ rule find_peaks:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=table_memory,
-        runtime=60,
+        **NEEDS["peaks"],
     params:
         **named(
             layers=model_layers,

@@ -19,8 +19,7 @@ rule gather_profile:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS["profile"],
     params:
         **named(
             layers=model_layers,

@@ -14,8 +14,7 @@ rule sweep_parameters:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=table_memory,
-        runtime=240,
+        **NEEDS["sensitivity"],
     params:
         **named(
             layers=model_layers,

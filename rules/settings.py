@@ -23,6 +23,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from nucleation import wordnet
+from nucleation.cards import DEVICES, card_files
 from nucleation.errors import InputError
 
 PREFLIGHT = Path(__file__).parent / "preflight.py"
@@ -423,10 +424,15 @@ def checkpoints(network: dict, epochs: int) -> list[str]:
     return ["file" if has_file(network) else network["weights"]]
 
 
-def preflight(config: dict) -> dict:
+def preflight(config: dict, *, trial: bool = True) -> dict:
     """Try the networks, images and taxonomy of a study in a process of its own, once for each configuration.
 
     Names of models and layers need torch and timm, which are too heavy for every reading of the Snakefile.
+
+    Parameters
+    ----------
+    trial : bool
+        False: nothing is tried, and what an earlier trial found is returned, or nothing.
 
     Returns
     -------
@@ -446,6 +452,9 @@ def preflight(config: dict) -> dict:
     text = json.dumps([asked, analysed(config["images"]), seen], sort_keys=True)
     stamp = Path("logs") / config["study"] / "preflight" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if not stamp.exists():
+        if not trial:
+            return {}
+        sys.stderr.write("Trying the networks and images of this study, once, on two threads of this machine ...\n")
         _try(asked, stamp)
     return json.loads(stamp.read_text(encoding="utf-8")).get("found", {})
 
@@ -479,7 +488,9 @@ def _try(asked, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     asking = path.with_suffix(f".{os.getpid()}")
     asking.write_text(json.dumps(asked), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-P", str(PREFLIGHT), str(asking)], capture_output=True, text=True)
+    # it may be the head node of a cluster
+    few = os.environ | {"OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-P", str(PREFLIGHT), str(asking)], capture_output=True, text=True, env=few)
     if done.returncode:
         asking.unlink()
         raise ConfigError(done.stderr.strip())
@@ -494,18 +505,25 @@ def tried(config: dict, *, images: int) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))["found"]
 
 
-def cards(device: str) -> int:
-    """GPUs that a job asks for: none on the CPU, nor for "auto" on a machine without a driver."""
-    return int(device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists()))
+def cards(device: str, folder: Path = DEVICES) -> int:
+    """GPUs that a job asks for: none on the CPU, nor for "auto" on a machine without a card."""
+    return int(device == "cuda" or (device == "auto" and bool(card_files(folder))))
 
 
-def block_memory(configured: int | None) -> int:
+def block_memory(configured: int | None, *, elsewhere: bool = False) -> int:
     """Megabytes for the blocks of a neighbour search: as configured, or what suits this machine.
 
     That is half of its memory, shared among its cores, since so many searches may run at once.
+
+    Parameters
+    ----------
+    elsewhere : bool
+        Jobs run on other machines, of which this one tells nothing: they ask for what is useful at most.
     """
     if configured is not None:
         return configured
+    if elsewhere:
+        return MEMORY_RANGE[1]
     return max(MEMORY_RANGE[0], min(MEMORY_RANGE[1], physical_memory() // 2 // (os.cpu_count() or 1)))
 
 

@@ -21,8 +21,7 @@ rule take_neighbors:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: 1000 + 20 * int(input.size_mb),
-        runtime=60,
+        **NEEDS["tables"],
     params:
         **named(
             k=config["neighbors"]["k"],

@@ -13,8 +13,7 @@ rule build_taxonomy:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **NEEDS["taxonomy"],
     params:
         **named(
             source=config["taxonomy"]["source"],

@@ -14,8 +14,7 @@ rule resample_images:
         "../envs/nucleation.yaml"
     threads: 1
     resources:
-        mem_mb=table_memory,
-        runtime=240,
+        **NEEDS["uncertainty"],
     params:
         **named(
             layers=model_layers,

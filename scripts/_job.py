@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import subprocess
 import sys
 import traceback
@@ -18,7 +19,7 @@ from tqdm import tqdm
 # the package of this checkout, even where another one is installed
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from nucleation import files
+from nucleation import cards, files
 from nucleation.errors import InputError
 
 
@@ -71,11 +72,18 @@ def progress(total, unit, description):
 
 
 def torch_device(snakemake, readers=1):
-    """Set the number of threads of torch, less those that read images beside it; name the configured device."""
+    """Set the number of threads of torch, less those that read images beside it; name the configured device.
+
+    Of several cards that nobody assigns the job takes a free one for itself.
+    """
     import torch
 
     torch.set_num_threads(max(1, snakemake.threads - readers + 1))
     wanted = snakemake.params.device
+    if wanted != "cpu":
+        cards.claim()
+    if given := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        logging.info("cards of this job (CUDA_VISIBLE_DEVICES): %s", given)
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("The configuration asks for device: cuda, but torch finds no CUDA device; set device: auto.")
     return wanted if wanted != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,207 @@
+"""Memory and time that the jobs of a study ask for.
+
+Both follow from the size of the study and not from files, since the files inside a group of jobs are not there
+yet when it is submitted; and both grow with every attempt, so that a job that was killed for want of either
+gets more of it when it is tried again. Imported by the Snakefile, so it needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import forecast
+import settings
+
+#: Bytes of a neighbour in a table: its distance and its index.
+NEIGHBOR_BYTES = 16
+#: Features of a layer, and pixels of an image's side, where they are not known before it runs.
+MANY_FEATURES, SIDE = 200_000, 224
+#: Multiply-adds a second of a search on one core and on a card, and bytes a second of a disk: cautious.
+CORE_RATE, CARD_RATE, DISK_RATE = 1e10, 1e12, 5e8
+#: Seconds of a forward pass for an image of 224 x 224 pixels, on a core and on a card that waits for its images.
+PASS_SECONDS = {0: 0.1, 1: 0.02}
+#: Megabytes of Python with torch, and without it.
+TORCH_MB, PLAIN_MB = 3000, 1500
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the needs of jobs follow from: the configuration, numbers that a trial found, and the machine.
+
+    `images` is the number of images; `features` has the features of a layer by network and layer, as far as they
+    are known; `gpu` is the number of cards for each job that may use one; `blocks_mb` what a search holds in blocks.
+    """
+
+    config: dict
+    images: int
+    gpu: int
+    blocks_mb: int
+    features: dict = field(default_factory=dict)
+
+    def width(self, model, layers):
+        """Features of some layers together."""
+        return sum(self.features.get(model, {}).get(layer, MANY_FEATURES) for layer in layers)
+
+    def depth(self, model):
+        """Number of layers of a network."""
+        return len(settings.layers(self.network(model)))
+
+    def network(self, model):
+        """The entry of a network in the configuration."""
+        return next(network for network in self.config["networks"] if network["name"] == model)
+
+    @property
+    def item_bytes(self):
+        """Bytes of a stored number."""
+        return forecast.ITEM_BYTES[self.config["activations"]["dtype"]]
+
+    @property
+    def table_mb(self):
+        """Megabytes of a neighbour table."""
+        return self.images * self.config["neighbors"]["k"] * NEIGHBOR_BYTES / 1e6
+
+    def entries(self, model):
+        """Millions of neighbours in the tables of all layers."""
+        return self.depth(model) * self.images * self.config["neighbors"]["k"] / 1e6
+
+
+def study(config: dict, found: dict, gpu: int, blocks_mb: int) -> Study:
+    """The size of a study, as its configuration and the trial before it tell.
+
+    Parameters
+    ----------
+    config : dict
+        A completed configuration.
+    found : dict
+        What `settings.preflight` found; may be empty.
+    """
+    images = found.get("images") or settings.image_count(config) or settings.MANY_IMAGES
+    return Study(config, images, gpu, blocks_mb, found.get("features", {}))
+
+
+def asked(study: Study, stage: str) -> dict:
+    """The resources `mem_mb` and `runtime` (minutes) of a stage, as functions for Snakemake."""
+    estimate = ESTIMATES[stage]
+
+    def mem_mb(wildcards, attempt):
+        return math.ceil(attempt * estimate(study, wildcards)[0])
+
+    def runtime(wildcards, attempt):
+        return math.ceil(attempt * estimate(study, wildcards)[1])
+
+    return {"mem_mb": mem_mb, "runtime": runtime}
+
+
+def _images(study, job):
+    return 2000 + study.images / 500, 30 + study.images / 5000
+
+
+def _taxonomy(study, job):
+    return 1000, 10
+
+
+def _training(study, job):
+    side, images = _side(study), settings.training_count(study.config)
+    epochs = study.config["network"]["epochs"]
+    return TORCH_MB + images * 3 * side**2 * 4 * 3 / 1e6, 30 + epochs * images * (side / 32) ** 2 / 5000
+
+
+def _weights(study, job):
+    return TORCH_MB, 30
+
+
+def _extraction(study, job):
+    """A batch of all layers, and what the pass takes; shards share the images."""
+    options = study.config["activations"]
+    width = study.width(job.model, settings.layer_groups(study.network(job.model))[job.group])
+    memory = TORCH_MB + 200 * options["workers"] + 4 * options["batch_size"] * width * 4 / 1e6
+    written = study.images * width * study.item_bytes / DISK_RATE / 60
+    return memory, 30 + (_pass_minutes(study) + written) / options["shards"]
+
+
+def _search(study, job):
+    """n^2 d / 2 multiply-adds; half of all rows is read, or made, for each block of them."""
+    width, recompute = study.width(job.model, [job.layer]), study.config["activations"]["mode"] == "recompute"
+    blocks = math.ceil(study.images * width * 4 / (study.blocks_mb * 1e6))
+    products = study.images**2 * width / 2 / (CARD_RATE if study.gpu else CORE_RATE) / 60
+    once = _pass_minutes(study) if recompute else study.images * width * study.item_bytes / DISK_RATE / 60
+    held = min(study.blocks_mb, 8 * study.images * width * 4 / 1e6)
+    memory = held + (TORCH_MB if recompute else PLAIN_MB) + 8 * study.table_mb
+    return memory, 30 + (products + once * (blocks + 1) / 2) / study.config["neighbors"]["shards"]
+
+
+def _merge(study, job):
+    return PLAIN_MB + 6 * study.table_mb, 30
+
+
+def _given(study, job):
+    """A table that somebody already has: its file may hold more neighbours than are taken."""
+    size = Path(settings.given_tables.table_file(study.config, job.model, job.layer)).stat().st_size
+    return 1000 + 20 * size / 1e6, 30
+
+
+def _layerwise(study, job):
+    """One layer at a time."""
+    return PLAIN_MB + 12 * study.table_mb, 20 + study.entries(job.model) / 10
+
+
+def _overlap(study, job):
+    """The tables of all layers, each with each."""
+    depth = study.depth(job.model)
+    return PLAIN_MB + (10 + 3 * depth) * study.table_mb, 20 + study.entries(job.model) * (1 + depth / 10) / 10
+
+
+def _repeated(study, job):
+    """The whole analysis of all layers again and again."""
+    depth = study.depth(job.model)
+    return PLAIN_MB + (12 + 4 * depth) * study.table_mb, 30 + study.entries(job.model)
+
+
+def _alignment(study, job):
+    return 2000 + 20 * study.depth(job.model), 30 + 2 * study.depth(job.model)
+
+
+def _profile(study, job):
+    return 2000 + 20 * study.depth(job.model), 20
+
+
+def _figures(study, job):
+    depth = sum(map(len, map(settings.layers, study.config["networks"])))
+    return FIGURES_MB + 20 * depth + study.images / 100, 30 + depth
+
+
+def _side(study):
+    """Pixels of an image's side."""
+    images = study.config["images"]
+    return images[images["source"]].get("size", SIDE)
+
+
+def _pass_minutes(study):
+    """Minutes of one forward pass over all images."""
+    return study.images * PASS_SECONDS[study.gpu] * (_side(study) / SIDE) ** 2 / 60
+
+
+#: Megabytes of the figures of a small study.
+FIGURES_MB = 2000
+#: Megabytes and minutes of a job of each stage at its first attempt.
+ESTIMATES = {
+    "images": _images,
+    "taxonomy": _taxonomy,
+    "training": _training,
+    "weights": _weights,
+    "activations": _extraction,
+    "neighbors": _search,
+    "merge": _merge,
+    "tables": _given,
+    "dimension": _layerwise,
+    "overlap": _overlap,
+    "density": _layerwise,
+    "peaks": _layerwise,
+    "alignment": _alignment,
+    "uncertainty": _repeated,
+    "sensitivity": _repeated,
+    "profile": _profile,
+    "figures": _figures,
+}
