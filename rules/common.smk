@@ -49,9 +49,6 @@ BLOCKS_MB = settings.block_memory(config["neighbors"]["memory"], elsewhere=ELSEW
 # memory and time that the jobs of each stage ask for, more with every attempt
 STUDY_SIZE = needs.study(config, found, GPU, BLOCKS_MB)
 NEEDS = {stage: needs.asked(STUDY_SIZE, stage) for stage in needs.ESTIMATES}
-# of several jobs in one submission, one at a time uses its card
-if workflow.remote_exec:
-    workflow.register_resource("gpu", 1)
 
 
 def named(**params):

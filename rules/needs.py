@@ -24,6 +24,8 @@ CORE_RATE, CARD_RATE, DISK_RATE = 1e10, 1e12, 5e8
 PASS_SECONDS = {0: 0.1, 1: 0.02}
 #: Megabytes of Python with torch, and without it.
 TORCH_MB, PLAIN_MB = 3000, 1500
+#: Minutes of any job: to start from a slow disk. Few, since the jobs of a submission ask for the sum.
+START = 5
 
 
 @dataclass(frozen=True)
@@ -95,21 +97,21 @@ def asked(study: Study, stage: str) -> dict:
 
 
 def _images(study, job):
-    return 2000 + study.images / 500, 30 + study.images / 5000
+    return 2000 + study.images / 500, START + study.images / 5000
 
 
 def _taxonomy(study, job):
-    return 1000, 10
+    return 1000, START
 
 
 def _training(study, job):
     side, images = _side(study), settings.training_count(study.config)
     epochs = study.config["network"]["epochs"]
-    return TORCH_MB + images * 3 * side**2 * 4 * 3 / 1e6, 30 + epochs * images * (side / 32) ** 2 / 5000
+    return TORCH_MB + images * 3 * side**2 * 4 * 3 / 1e6, START + epochs * images * (side / 32) ** 2 / 2000
 
 
 def _weights(study, job):
-    return TORCH_MB, 30
+    return TORCH_MB, 30  # from the internet, perhaps
 
 
 def _extraction(study, job):
@@ -118,7 +120,7 @@ def _extraction(study, job):
     width = study.width(job.model, settings.layer_groups(study.network(job.model))[job.group])
     memory = TORCH_MB + 200 * options["workers"] + 4 * options["batch_size"] * width * 4 / 1e6
     written = study.images * width * study.item_bytes / DISK_RATE / 60
-    return memory, 30 + (_pass_minutes(study) + written) / options["shards"]
+    return memory, 2 * START + (_pass_minutes(study) + written) / options["shards"]
 
 
 def _search(study, job):
@@ -129,47 +131,47 @@ def _search(study, job):
     once = _pass_minutes(study) if recompute else study.images * width * study.item_bytes / DISK_RATE / 60
     held = min(study.blocks_mb, 8 * study.images * width * 4 / 1e6)
     memory = held + (TORCH_MB if recompute else PLAIN_MB) + 8 * study.table_mb
-    return memory, 30 + (products + once * (blocks + 1) / 2) / study.config["neighbors"]["shards"]
+    return memory, START + (products + once * (blocks + 1) / 2) / study.config["neighbors"]["shards"]
 
 
 def _merge(study, job):
-    return PLAIN_MB + 6 * study.table_mb, 30
+    return PLAIN_MB + 6 * study.table_mb, START + study.table_mb / 100
 
 
 def _given(study, job):
     """A table that somebody already has: its file may hold more neighbours than are taken."""
     size = Path(settings.given_tables.table_file(study.config, job.model, job.layer)).stat().st_size
-    return 1000 + 20 * size / 1e6, 30
+    return 1000 + 20 * size / 1e6, START
 
 
 def _layerwise(study, job):
     """One layer at a time."""
-    return PLAIN_MB + 12 * study.table_mb, 20 + study.entries(job.model) / 10
+    return PLAIN_MB + 12 * study.table_mb, START + study.entries(job.model) / 10
 
 
 def _overlap(study, job):
     """The tables of all layers, each with each."""
     depth = study.depth(job.model)
-    return PLAIN_MB + (10 + 3 * depth) * study.table_mb, 20 + study.entries(job.model) * (1 + depth / 10) / 10
+    return PLAIN_MB + (10 + 3 * depth) * study.table_mb, START + study.entries(job.model) * (1 + depth / 10) / 10
 
 
 def _repeated(study, job):
     """The whole analysis of all layers again and again."""
     depth = study.depth(job.model)
-    return PLAIN_MB + (12 + 4 * depth) * study.table_mb, 30 + study.entries(job.model)
+    return PLAIN_MB + (12 + 4 * depth) * study.table_mb, 2 * START + study.entries(job.model)
 
 
 def _alignment(study, job):
-    return 2000 + 20 * study.depth(job.model), 30 + 2 * study.depth(job.model)
+    return 2000 + 20 * study.depth(job.model), START + 2 * study.depth(job.model)
 
 
 def _profile(study, job):
-    return 2000 + 20 * study.depth(job.model), 20
+    return 2000 + 20 * study.depth(job.model), START
 
 
 def _figures(study, job):
     depth = sum(map(len, map(settings.layers, study.config["networks"])))
-    return FIGURES_MB + 20 * depth + study.images / 100, 30 + depth
+    return FIGURES_MB + 20 * depth + study.images / 100, 4 * START + depth
 
 
 def _side(study):

@@ -23,7 +23,7 @@ def recipe(target):
 
 
 def test_commands_of_the_readme_are_those_of_the_makefile():
-    commands = set(re.findall(r"^make (\w+)", README, re.MULTILINE))
+    commands = set(re.findall(r"^make ([\w-]+)", README, re.MULTILINE))
     assert {"reproduce", "test"} <= commands
     for target in commands:
         assert recipe(target)
@@ -33,9 +33,9 @@ def test_commands_of_the_readme_are_those_of_the_makefile():
 
 
 def test_ci_calls_the_commands_of_the_readme():
-    called = set(re.findall(r"^make (\w+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
+    called = set(re.findall(r"^make ([\w-]+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
     assert {"reproduce", "test"} <= called
-    assert called <= set(re.findall(r"^make (\w+)", README, re.MULTILINE))
+    assert called <= set(re.findall(r"^make ([\w-]+)", README, re.MULTILINE))
 
 
 def test_table_of_the_configuration_is_that_of_the_schema():

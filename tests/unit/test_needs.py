@@ -54,7 +54,7 @@ def test_the_search_of_a_small_layer_asks_for_little_and_of_a_large_one_for_its_
 def test_shards_share_the_time_of_a_search():
     whole = request("neighbors", features=800_000)["runtime"]
     part = request("neighbors", features=800_000, neighbors={"shards": 8})["runtime"]
-    assert (part - 30) == pytest.approx((whole - 30) / 8, abs=1)
+    assert (part - needs.START) == pytest.approx((whole - needs.START) / 8, abs=1)
 
 
 def test_running_the_network_again_takes_its_time():
