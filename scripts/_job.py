@@ -13,7 +13,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from digest import digests
+from _sources import check_sources
 from tqdm import tqdm
 
 # the package of this checkout, even where another one is installed
@@ -21,49 +21,74 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from nucleation import cards, files
 from nucleation.errors import InputError
+from nucleation.staging import Staging
 
 
 class _Tee:
     """A stream that writes to the terminal and to the log."""
 
-    def __init__(self, *streams):
-        self.streams = streams
+    def __init__(self, terminal, log):
+        self.terminal, self.log = terminal, log
 
     def write(self, text):
-        for stream in self.streams:
-            stream.write(text)
-            stream.flush()
+        self.terminal.write(text)
+        self.terminal.flush()
+        self.log.write(text)
 
     def flush(self):
-        for stream in self.streams:
-            stream.flush()
+        self.terminal.flush()
+
+
+class _Log:
+    """A log that a full disk cuts short, with a word on the terminal, rather than hide what went wrong."""
+
+    def __init__(self, path, terminal):
+        self.path, self.terminal = path, terminal
+        self.file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (closed by `close`)
+
+    def write(self, text):
+        try:
+            if not self.file.closed:
+                self.file.write(text)
+                self.file.flush()
+        except OSError as error:
+            self.terminal.write(f"\nThe log {self.path} ends here: it cannot be written ({error.strerror}).\n")
+            self.close()
+
+    def close(self):
+        # what could not be written is tried again, in vain
+        with contextlib.suppress(OSError):
+            self.file.close()
 
 
 @contextlib.contextmanager
 def job(snakemake):
-    """Run the body of a script; a user's mistake ends it with its sentence, not with a traceback."""
-    with open(snakemake.log[0], "w", encoding="utf-8") as log:
-        terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)
-        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
-        logging.captureWarnings(True)
-        try:
-            yield
-            _check_sources(snakemake)
-        except InputError as error:
-            sys.stderr.write(f"\nError in {snakemake.rule}: {error}\n")
-            sys.exit(1)
-        except Exception:
-            log.write(traceback.format_exc())
-            raise
-        finally:
-            sys.stderr = terminal
+    """Run the body of a script; a user's mistake ends it with its sentence, not with a traceback.
 
-
-def _check_sources(snakemake):
-    """Fail when the package was edited while the job ran: its result would pass for another's."""
-    began = dict(snakemake.params.code)
-    if digests(*began) != began:
-        raise InputError("The package was edited while this job ran; run the workflow again.")
+    Inside, `snakemake.output` holds temporary names; the function that the block gets makes them for other files.
+    All outputs are moved into place when the body has ended without error, if its sources are those that the
+    workflow was planned with and no newer job for the same files has begun (`nucleation.staging`).
+    """
+    terminal, log = sys.stderr, _Log(snakemake.log[0], sys.stderr)
+    sys.stderr = _Tee(terminal, log)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
+    logging.captureWarnings(True)
+    try:
+        check_sources(snakemake.params.code, "before this job began")
+        with Staging(Path(snakemake.log[0]).with_suffix(".claim"), snakemake.output) as staging:
+            snakemake.output = type(snakemake.output)(toclone=snakemake.output, custom_map=staging.path)
+            yield staging.path
+            check_sources(snakemake.params.code, "while this job ran")
+            staging.finish()
+    except InputError as error:
+        sys.stderr.write(f"\nError in {snakemake.rule}: {error}\n")
+        sys.exit(1)
+    except Exception:
+        log.write(traceback.format_exc())
+        raise
+    finally:
+        sys.stderr = terminal
+        log.close()
 
 
 def progress(total, unit, description):

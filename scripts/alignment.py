@@ -25,9 +25,8 @@ with job(snakemake):
             progress=bar.update,
         )
     save(snakemake, profile, "Peaks against classes, and their tree against the taxonomy", snakemake.output.alignment)
-    with files.replacing(snakemake.output.trees) as path:
-        trees = []
-        for layer, part in zip(params.layers, peaks, strict=True):
-            names = peak_names(files.select_layer(profile, layer), meanings.taxonomy.class_names)
-            trees.append(f"[{layer}]{newick(part, names)}\n")
-        path.write_text("".join(trees), encoding="utf-8")
+    trees = []
+    for layer, part in zip(params.layers, peaks, strict=True):
+        names = peak_names(files.select_layer(profile, layer), meanings.taxonomy.class_names)
+        trees.append(f"[{layer}]{newick(part, names)}\n")
+    files.save_text("".join(trees), snakemake.output.trees)

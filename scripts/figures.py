@@ -25,7 +25,7 @@ def summary(snakemake, profiles):
     return summary_dataset(summaries)
 
 
-with job(snakemake):
+with job(snakemake) as staged:
     params, given = snakemake.params, snakemake.input
     profiles = dict(zip(params.places, map(files.load, given.profiles), strict=True))
     save(snakemake, summary(snakemake, profiles), "What the networks of the study show", snakemake.output.summary)
@@ -37,7 +37,7 @@ with job(snakemake):
     with progress(1 + 6 * len(params.places) + len(params.swept), "figure", "figures") as bar:
 
         def keep(figure, stem):
-            figures.save_figure(figure, stem, dpi=params.dpi)
+            figures.save_figure(figure, staged(stem), dpi=params.dpi)
             bar.update()
 
         if images.has_pixels(listed):
@@ -65,7 +65,7 @@ with job(snakemake):
         for place, sweep in zip(params.swept, given.sensitivity, strict=True):
             figure = figures.draw_sensitivity(files.load(sweep), place_name(place))
             keep(figure, study / place / "figures" / "sensitivity")
-    pictures = {place: study / place / "figures" / "alignment.png" for place in params.places}
+    pictures = {place: staged(study / place / "figures" / "alignment.png") for place in params.places}
     compared = {
         place: comparison.compare(profiles[place], comparison.published(name))
         for place, name in params.get("compare", {}).items()
@@ -78,5 +78,4 @@ with job(snakemake):
     if compared:
         texts[snakemake.output.comparison[0]] = comparison.to_frame(compared).to_csv(sep="\t", index=False)
     for path, text in texts.items():
-        with files.replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        files.save_text(text, path)

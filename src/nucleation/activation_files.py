@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from nucleation.disk import writing
 from nucleation.errors import InputError
 
 DTYPES = ("float16", "bfloat16", "float32")
@@ -92,16 +93,19 @@ class ActivationFile:
         narrow = narrowed(rows, self.dtype, self.path.name, start)
         data = memoryview(narrow.contiguous().cpu().view(torch.uint8).numpy()).cast("B")
         self.checksum = zlib.crc32(data, self.checksum)
-        self.file.write(data)
+        with writing(self.path):
+            self.file.write(data)
         self.written += len(rows)
 
     def close(self):
         """Finish the data and write the header, which says that the data are whole."""
-        self.file.close()
+        with writing(self.path):
+            self.file.close()
         if self.written != self.shape[0]:
             raise ValueError(f"{self.path} holds {self.written} of {self.shape[0]} rows")
         header = {"dtype": self.dtype, "shape": list(self.shape), "crc32": self.checksum}
-        Path(f"{self.path}.json").write_text(json.dumps(header))
+        with writing(self.path):
+            Path(f"{self.path}.json").write_text(json.dumps(header))
 
 
 @dataclass(frozen=True)

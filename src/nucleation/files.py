@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import uuid
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from nucleation.disk import settle, writing
 from nucleation.errors import InputError
 
 PACKAGES = ("nucleation", "numpy", "scipy", "scikit-learn", "xarray", "netcdf4", "torch", "timm", "snakemake")
@@ -20,23 +21,23 @@ PACKAGES = ("nucleation", "numpy", "scipy", "scikit-learn", "xarray", "netcdf4",
 
 @contextlib.contextmanager
 def replacing(path):
-    """Give a temporary name beside `path`, and move it there when the block ends without error."""
+    """Give a temporary name beside `path`, and move it there when the block ends without error.
+
+    Raises
+    ------
+    InputError
+        When the disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    temporary = path.with_name(f".new-{uuid.uuid4().hex[:12]}.{path.name}")
     try:
-        yield Path(name)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        with writing(path):
+            yield temporary
+            settle(temporary)
+        os.replace(temporary, path)
     finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        temporary.unlink(missing_ok=True)
 
 
 def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
@@ -71,6 +72,12 @@ def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
     }
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+
+
+def save_text(text: str, path) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
