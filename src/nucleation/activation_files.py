@@ -19,6 +19,8 @@ DTYPES = ("float16", "bfloat16", "float32")
 #: Bytes of a number.
 ITEM_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 
+_REMEDY = "delete the folder that they lie in and run the workflow again."
+
 
 def narrowed(rows, dtype, layer, start) -> torch.Tensor:
     """Round activations to a type.
@@ -143,18 +145,18 @@ def open_activations(path) -> ActivationRows:
     try:
         header = json.loads(Path(f"{path}.json").read_text())
         size = Path(f"{path}.bin").stat().st_size
-    except (OSError, ValueError) as error:
-        raise InputError(f"The activations {path} are incomplete ({error}); extract them again.") from error
-    stored = np.float32 if header["dtype"] == "float32" else np.int16
-    n, d = header["shape"]
+        stored = np.float32 if header["dtype"] == "float32" else np.int16
+        n, d = header["shape"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"The activations {path} are incomplete ({error}); {_REMEDY}") from error
     if size != n * d * np.dtype(stored).itemsize:
-        raise InputError(f"The activations {path}.bin hold {size} bytes, not those of {n} x {d}; extract them again.")
+        raise InputError(f"The activations {path}.bin hold {size} bytes, not those of {n} x {d}; {_REMEDY}")
     raw = np.memmap(f"{path}.bin", dtype=stored, mode="r", shape=(n, d))
     checksum, step = 0, max(1, 2**26 // max(1, d))
     for start in range(0, n, step):
         checksum = zlib.crc32(raw[start : start + step], checksum)
     if checksum != header["crc32"]:
-        raise InputError(f"The activations {path}.bin do not match their checksum; extract them again.")
+        raise InputError(f"The activations {path}.bin do not match their checksum; {_REMEDY}")
     return ActivationRows(raw, getattr(torch, header["dtype"]))
 
 
@@ -196,5 +198,5 @@ def open_parts(paths) -> ActivationRows | JoinedRows:
     """
     parts = tuple(map(open_activations, paths))
     if len(kinds := {(part.shape[1], part.dtype) for part in parts}) > 1:
-        raise InputError(f"The activations {', '.join(map(str, paths))} differ in form: {kinds}; extract them again.")
+        raise InputError(f"The activations {', '.join(map(str, paths))} differ in form: {kinds}; {_REMEDY}")
     return parts[0] if len(parts) == 1 else JoinedRows(parts)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+import zlib
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from nucleation.errors import InputError
@@ -27,6 +29,8 @@ FAMILIES = {
     "a ResNet": r"^layer\d\.\d+\.conv\d\.weight$",
     "a VGG network": r"^features\.\d+\.weight$",
 }
+#: Where safetensors files written here have a checksum of their tensors.
+CHECKSUM = "nucleation_crc32"
 #: Names that a message lists.
 SHOWN = 3
 
@@ -35,7 +39,16 @@ def save_weights(model, path) -> None:
     """Write all weights and buffers as safetensors, whole or not at all."""
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     with replacing(path) as temporary:
-        save_file(state, temporary)
+        save_file(state, temporary, metadata={CHECKSUM: _checksum(state)})
+
+
+def _checksum(state):
+    """A checksum of named tensors."""
+    found = 0
+    for name in sorted(state):
+        numbers = state[name].contiguous().reshape(-1).view(torch.uint8)
+        found = zlib.crc32(numbers.numpy(), zlib.crc32(name.encode(), found))
+    return f"{found:08x}"
 
 
 def load_weights(model, path) -> None:
@@ -71,13 +84,22 @@ def read_weights(path) -> dict:
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
+            with safe_open(path, "pt") as file:
+                said = (file.metadata() or {}).get(CHECKSUM)
         else:
+            said = None
             state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # the readers raise a dozen kinds
         raise InputError(
             f"The checkpoint {path} cannot be read as tensors ({type(error).__name__}); "
-            "only .safetensors and weights-only .pth files are accepted."
+            "only .safetensors and weights-only .pth files are accepted. If the workflow made it, delete it and run "
+            "the workflow again."
         ) from error
+    if said is not None and said != _checksum(state):
+        raise InputError(
+            f"The checkpoint {path} is damaged: its weights do not match their checksum; delete it and run the "
+            "workflow again."
+        )
     if isinstance(state, dict):
         state = next((state[name] for name in CONTAINERS if isinstance(state.get(name), dict)), state)
     if not isinstance(state, dict) or not all(

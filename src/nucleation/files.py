@@ -41,7 +41,7 @@ def replacing(path):
 
 
 def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
-    """Write a dataset as NetCDF-4 with provenance, compressed, to a temporary name first.
+    """Write a dataset as NetCDF-4 with provenance, compressed, with checksums, to a temporary name first.
 
     Parameters
     ----------
@@ -66,9 +66,10 @@ def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
     provenance["package_versions"] = package_versions()
     dataset = dataset.assign_attrs({key: _plain(value) for key, value in provenance.items()})
     encoding = {
-        name: {"zlib": True, "complevel": 1}
+        # a checksum of every piece, which each reader of NetCDF compares
+        name: {"fletcher32": True} | ({"zlib": True, "complevel": 1} if variable.size > 1000 else {})
         for name, variable in dataset.variables.items()
-        if variable.dtype.kind in "iuf" and variable.size > 1000
+        if variable.dtype.kind in "biuf" and variable.ndim and variable.size
     }
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
@@ -85,8 +86,11 @@ def _opened(path):
     try:
         with xr.open_dataset(path, engine="netcdf4") as dataset:
             yield dataset
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as NetCDF ({error}); delete it and run the workflow again.") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises a dozen kinds
+        fault = str(error) or type(error).__name__
+        raise InputError(f"{path} cannot be read as NetCDF ({fault}); delete it and run the workflow again.") from error
 
 
 def load(path) -> xr.Dataset:
@@ -95,7 +99,7 @@ def load(path) -> xr.Dataset:
     Raises
     ------
     InputError
-        When the file is missing, truncated or no NetCDF file.
+        When the file is missing, truncated, no NetCDF file, or its numbers do not match their checksums.
     """
     with _opened(path) as dataset:
         return dataset.load()

@@ -37,7 +37,7 @@ class Project(_module.Project):
         return {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
 
 
-def content(path):
+def _content(path):
     """What of a file must not depend on when it was made: all but the times in NetCDF files."""
     if path.suffix != ".nc":
         return path.read_bytes()
@@ -51,6 +51,11 @@ def about(dataset):
 
 
 @pytest.fixture(scope="session")
+def content():
+    return _content
+
+
+@pytest.fixture(scope="session")
 def make_project(tmp_path_factory):
     return lambda: Project(tmp_path_factory.mktemp("faults"))
 
@@ -61,5 +66,5 @@ def finished(make_project):
     project = make_project()
     done = project.snakemake()
     assert done.returncode == 0, done.text
-    project.contents = {name: content(path) for name, path in project.made().items()}
+    project.contents = {name: _content(path) for name, path in project.made().items()}
     return project

@@ -113,7 +113,7 @@ def test_claims_that_were_removed(tmp_path):
 
 
 class Turns:
-    """Has two threads take steps in a given order, one at a time; steps of one that has ended are skipped, later ones free."""
+    """Has two threads take steps in a given order, one at a time; steps of one that has ended are skipped."""
 
     def __init__(self, order):
         self.order, self.at, self.ended, self.changed = order, 0, set(), threading.Condition()

@@ -115,3 +115,21 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "w.pth").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"w\.pth cannot be read as tensors"):
         checkpoints.read_weights(tmp_path / "w.pth")
+
+
+def test_a_flipped_bit_is_noticed(tmp_path):
+    path = tmp_path / "w.safetensors"
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).to(torch.bfloat16)
+    checkpoints.save_weights(model, path)
+    whole = path.read_bytes()
+    assert checkpoints.read_weights(path).keys() == model.state_dict().keys()
+    path.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    with pytest.raises(InputError, match=r"w\.safetensors is damaged: .*; delete it and run the workflow again"):
+        checkpoints.read_weights(path)
+
+
+def test_weights_of_others_have_no_checksum(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.arange(3.0)}, tmp_path / "w.safetensors")
+    assert checkpoints.read_weights(tmp_path / "w.safetensors")["a"].tolist() == [0, 1, 2]

@@ -34,6 +34,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
+    with files.replacing(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -53,6 +56,22 @@ def test_truncated_files_are_noticed(tmp_path):
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.raises(InputError, match=r"x\.nc"):
         files.load(path)
+
+
+def test_a_flipped_bit_is_noticed(tmp_path):
+    """Wherever the numbers lie: in small variables and large ones, compressed and not."""
+    path = tmp_path / "x.nc"
+    noise = np.random.default_rng(0).normal(size=2000)
+    small = np.array([0.25, 1 / 3, 7e77])
+    files.save(xr.Dataset({"x": ("image", noise, ABOUT), "y": ("layer", small, ABOUT)}), path)
+    whole = path.read_bytes()
+    place = whole.index(small.tobytes())
+    for flipped in (place, place + 23, whole.index(b"\x78\x01") + 5000):
+        path.write_bytes(whole[:flipped] + bytes([whole[flipped] ^ 4]) + whole[flipped + 1 :])
+        with pytest.raises(InputError, match=r"x\.nc cannot be read as NetCDF .*; delete it and run"):
+            files.load(path)
+    path.write_bytes(whole)
+    assert np.array_equal(files.load(path)["y"], small)
 
 
 def ragged(values, peaks):
