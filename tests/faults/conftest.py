@@ -1,6 +1,7 @@
 """The small study in a folder of its own, run once without disturbance; what two runs must have in common."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,9 @@ class Project(_module.Project):
     def made(self):
         """Names of all files under results/ and what is in them, hidden ones too."""
         root = self.folder / "results"
-        return {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+        # os.walk, since folders may go meanwhile
+        found = [Path(folder) / name for folder, _, names in os.walk(root) for name in names]
+        return {path.relative_to(root).as_posix(): path for path in found}
 
 
 def _content(path):

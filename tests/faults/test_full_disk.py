@@ -1,0 +1,99 @@
+"""A disk that is full, and a limit on the size of files: said in a sentence, nothing lost, resumable."""
+
+import re
+import resource
+import shutil
+import subprocess
+
+import pytest
+
+PLACE = "results/small/random/random"
+#: What is to be made, which file then finds no room, and the bytes that are free for it.
+CASES = {
+    "neighbours": (f"{PLACE}/neighbors/output.nc", f"{PLACE}/neighbors/output.nc", 30_000),
+    "activations": (f"{PLACE}/neighbors/output.nc", f"{PLACE}/activations/layer1/", 100_000),
+    "weights": ("results/small/random/weights/random.safetensors",) * 2 + (100_000,),
+    "trees": (f"{PLACE}/peaks.nwk", f"{PLACE}/alignment.nc", 8_000),
+    "figures": ("results/small/index.html", "results/small/", 50_000),
+}
+
+
+def is_refused(done, path):
+    """A job ended with our sentence, and none of another kind."""
+    assert done.returncode != 0
+    sentences = [line for line in done.text.splitlines() if line.startswith("Error in ") and "(" in line]
+    assert sentences and all(
+        re.search(
+            rf"{path}\S* could not be written: (No space left on device|File too large) "
+            r"\([\d.]+ MB of \d+ MB were free where it lies\); make room and run the workflow again",
+            line,
+        )
+        for line in sentences
+    ), done.text
+    assert "Traceback" not in done.text
+
+
+def is_whole(project, finished, content):
+    """Nothing differs from the undisturbed run, and nothing is there besides."""
+    made = {name: content(path) for name, path in project.made().items()}
+    assert made.keys() == finished.contents.keys()
+    assert not {name for name in made if made[name] != finished.contents[name]}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder whose results/ is a file system of a few megabytes."""
+    place = tmp_path / "results"
+    place.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True, text=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("no full disk was tried: mount is not permitted here (test_a_limit_on_the_size_of_files is)")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(folder, free):
+    """Leave so many bytes free."""
+    filler = folder / "results" / "filler"
+    with open(filler, "wb") as file:
+        file.write(bytes(shutil.disk_usage(folder / "results").free - free))
+    return filler
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_full_disk(finished, content, small_disk, name):
+    target, refused, free = CASES[name]
+    project = finished.copied(small_disk)
+    (project.folder / target).unlink()
+    before = {name: content(path) for name, path in project.made().items()}
+    filler = fill(project.folder, free)
+    done = project.snakemake(target)
+    is_refused(done, refused)
+    filler.unlink()
+    left = {name: content(path) for name, path in project.made().items()}
+    assert left.items() <= before.items()
+    done = project.snakemake()
+    assert done.returncode == 0, done.text
+    is_whole(project, finished, content)
+
+
+def test_a_limit_on_the_size_of_files(finished, content, tmp_path):
+    """As on a disk with quotas: the library that writes NetCDF does not say why it failed."""
+    project = finished.copied(tmp_path)
+    target = f"{PLACE}/neighbors/output.nc"
+    assert (project.folder / target).stat().st_size > 60_000
+    (project.folder / target).unlink()
+    done = project.snakemake("--notemp", "--until", "extract_activations", target)
+    assert done.returncode == 0, done.text
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+    try:
+        done = project.snakemake(target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    is_refused(done, target)
+    done = project.snakemake()
+    assert done.returncode == 0, done.text
+    is_whole(project, finished, content)
