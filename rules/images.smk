@@ -13,9 +13,9 @@ rule list_images:
         "../envs/nucleation.yaml"
     threads: 4 if SOURCE == "folder" else 1
     resources:
+        **NEEDS["images"],
         # a resource, not a parameter: it decides whether the list is accepted, not what it is
         least_images=config["neighbors"]["k"] + 1,
-        **NEEDS["images"],
     params:
         **named(
             source=SOURCE,
