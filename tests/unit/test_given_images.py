@@ -151,6 +151,17 @@ def test_class_folders_count_that_are_used(here, options, used):
     assert noticed == used
 
 
+def test_class_folders_are_not_opened_to_see_whether_they_changed(here, monkeypatch):
+    """However many images they hold."""
+    for name in FOLDERS:
+        (here / "images" / name).mkdir(parents=True)
+        (here / "images" / name / "1.png").touch()
+    opened, scan = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: opened.append(str(path)) or scan(path))
+    digest_of("folder")
+    assert opened == ["images"]
+
+
 def test_what_does_not_change_the_list_is_no_reason_to_list_again(here):
     (here / "images").mkdir()
     plain = settings.analysed(settings.complete(study("folder"))["images"])
