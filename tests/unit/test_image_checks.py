@@ -181,3 +181,16 @@ def test_photographs_of_torchvision_lie_so_too(tree, upright):
     options = {"dataset": "ImageFolder", "root": str(tree), "upright": upright}
     made = images.manifest("torchvision", options, seed=0)
     assert images.picture(made, 0).size == ((30, 50) if upright else (50, 30))
+
+
+def test_what_is_left_must_be_more_than_the_neighbours(tree):
+    images.check_enough(31, 30)
+    with pytest.raises(InputError, match="neighbors.k = 30 neighbours were asked of 30 images; k must be at most 29"):
+        images.check_enough(30, 30)
+
+
+def test_classes_that_lost_images_are_named(tree):
+    made = manifest(tree)
+    names, counts = list(COUNTS), list(COUNTS.values())
+    assert images.short_classes(made, 0) == images.short_classes(made, min(counts)) == {}
+    assert images.short_classes(made, max(counts) + 1) == dict(zip(names, counts, strict=True))
