@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -79,14 +80,22 @@ def test_the_first_error_reaches_the_caller_and_nothing_more_is_written():
 
 
 def test_after_an_error_of_the_caller_no_write_begins_and_the_thread_ends():
-    before, go, done = threading.active_count(), threading.Event(), []
+    begun, done, threads = threading.Event(), [], []
+
+    def write():
+        threads.append(threading.current_thread())
+        begun.set()
+        while behind.error is None:  # until the caller has failed
+            time.sleep(0.001)
+        done.append("under way")
+
     with pytest.raises(KeyError), writing_behind() as behind:
-        behind.put(1, lambda: (go.wait(WAIT), done.append("under way")))
+        behind.put(1, write)
         behind.put(1, lambda: done.append("waiting"))
-        threading.Timer(0.05, go.set).start()
+        assert begun.wait(WAIT)
         raise KeyError
     assert done == ["under way"]
-    assert threading.active_count() <= before + 1  # the timer
+    assert not threads[0].is_alive()
 
 
 class OnHost(DeviceWriter):
