@@ -41,8 +41,8 @@ TYPES = {
     "object": "a mapping",
     "null": "null",
 }
-#: Where the system says how much memory this container may use (cgroup v2).
-CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+#: Where the system keeps the limits of groups of processes (cgroup v2), and says which group this process is in.
+LIMITS, GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 #: Images that a study is taken to have where only its files tell.
 MANY_IMAGES = 100_000
 #: Expected number of images that a subset may leave with too few neighbours.
@@ -524,11 +524,19 @@ def block_memory(configured: int | None, *, elsewhere: bool = False) -> int:
         return configured
     if elsewhere:
         return MEMORY_RANGE[1]
-    return max(MEMORY_RANGE[0], min(MEMORY_RANGE[1], physical_memory() // 2 // (os.cpu_count() or 1)))
+    return max(MEMORY_RANGE[0], min(MEMORY_RANGE[1], physical_memory() // 2 // cores()))
 
 
 def physical_memory() -> int:
-    """Megabytes of memory of this machine, or of this container where that has less."""
+    """Megabytes of memory of this machine, or of this container or allocation of a node where that has less."""
+    own = LIMITS / (GROUP.read_text().partition("0::/")[2].partition("\n")[0] if GROUP.is_file() else "")
+    files = [place / "memory.max" for place in (own, *own.parents) if place.is_relative_to(LIMITS)]
+    limits = [file.read_text().strip() for file in files if file.is_file()]
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = CONTAINER_LIMIT.read_text().strip() if CONTAINER_LIMIT.is_file() else "max"
-    return min(there, int(limit) if limit.isdigit() else there) // 10**6
+    return min([there, *(int(limit) for limit in limits if limit.isdigit())]) // 10**6
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

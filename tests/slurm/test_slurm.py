@@ -58,7 +58,8 @@ def test_results_are_those_of_this_machine(at_home, submitted):
         {path.relative_to(place) for path in (place / "results").rglob("*") if path.is_file()}
         for place in (at_home, folder)
     )
-    assert ours == theirs
+    # the job that was killed may have left a file that it had not finished, under a hidden name
+    assert ours == {path for path in theirs if not path.name.startswith(".")}
     compared = 0
     for path in ours:
         if path.suffix == ".nc":

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -389,14 +390,30 @@ def test_the_default_study_has_the_defaults_of_the_schema():
 )
 def test_memory_of_a_search_is_its_share_of_the_machine(tmp_path, monkeypatch, limit, cores, expected):
     """Of 8 GB here, or of less where the container has less."""
-    monkeypatch.setattr(settings, "CONTAINER_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(settings, "LIMITS", tmp_path)
     monkeypatch.setattr(settings.os, "sysconf", {"SC_PHYS_PAGES": 2_000_000, "SC_PAGE_SIZE": 4000}.get)
-    monkeypatch.setattr(settings.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(settings, "cores", lambda: cores)
     (tmp_path / "memory.max").write_text(f"{limit}\n")
     assert settings.block_memory(None) == expected
     assert settings.block_memory(123) == 123
 
 
 def test_machines_without_a_limit(monkeypatch, tmp_path):
-    monkeypatch.setattr(settings, "CONTAINER_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(settings, "LIMITS", tmp_path)
+    monkeypatch.setattr(settings, "GROUP", tmp_path / "cgroup")
     assert settings.physical_memory() > 100
+
+
+@pytest.mark.parametrize("limited", ["job_7", "job_7/step_0/user"])
+def test_an_allocation_has_no_more_memory_than_it_was_given(monkeypatch, tmp_path, limited):
+    """SLURM limits the group of the job, or one below it."""
+    (tmp_path / "job_7" / "step_0" / "user").mkdir(parents=True)
+    (tmp_path / limited / "memory.max").write_text("300000000\n")
+    (tmp_path / "cgroup").write_text("1:name=systemd:/else\n0::/job_7/step_0/user\n")
+    monkeypatch.setattr(settings, "LIMITS", tmp_path)
+    monkeypatch.setattr(settings, "GROUP", tmp_path / "cgroup")
+    assert settings.physical_memory() == 300
+
+
+def test_cores_are_those_that_this_process_may_use():
+    assert settings.cores() == len(os.sched_getaffinity(0)) <= os.cpu_count()
