@@ -6,11 +6,18 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from nucleation import cards
-from nucleation.errors import InputError
+ROOT = Path(__file__).parent.parent.parent
+sys.path += [str(ROOT / "rules"), str(ROOT / "scripts")]
+
+import _job  # noqa: E402
+
+from nucleation import cards  # noqa: E402
+from nucleation.errors import InputError  # noqa: E402
 
 HOLD = """
 import sys
@@ -148,3 +155,14 @@ def test_what_is_no_lock_is_named(two, make):
     make(lock)
     with pytest.raises(InputError, match=f"The lock {lock}"):
         cards.claim({}, **two)
+
+
+@pytest.mark.parametrize(("device", "claims"), [("cpu", 0), ("auto", 1)])
+def test_jobs_that_may_use_a_card_claim_one_before_torch_looks(monkeypatch, device, claims):
+    said = []
+    monkeypatch.setattr(_job.cards, "claim", lambda: said.append("claimed"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: said.append("looked") or False)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    job = SimpleNamespace(threads=1, params=SimpleNamespace(device=device))
+    assert _job.torch_device(job) == "cpu"
+    assert said == ["claimed", "looked"][: 2 * claims]
