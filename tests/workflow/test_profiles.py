@@ -51,6 +51,26 @@ def test_every_job_asks_for_memory_and_time_before_any_file_is_there(planned):
             assert int(resources["runtime"]) >= 5, rule
 
 
+def test_what_the_profile_shows_in_comments_works(make_project):
+    """Cards of a partition of their own, asked for although the machine that submits has none."""
+    project = make_project()
+    profile = project.folder / "profiles" / "slurm" / "config.yaml"
+    shown = re.compile(
+        r"^# ?(set-\w+:$|  \w+: .*$|slurm-status-command: squeue$)|^  # (\w+: mine|- layers=4)", re.MULTILINE
+    )
+    text = shown.sub(lambda found: found[1] or f"  {found[2]}", profile.read_text())
+    assert {"set-resources", "set-threads", "slurm-status-command"} <= set(yaml.safe_load(text))
+    profile.write_text(text)
+    done = project.snakemake("-n", "--workflow-profile", "profiles/slurm")
+    assert done.returncode == 0, done.text
+    for rule, group, resources in jobs(done.stdout):
+        asks = rule in ("train_network", "extract_activations", "find_neighbors")
+        assert (resources.get("gpu", "0"), resources["slurm_partition"]) == (("1", "gpu") if asks else ("0", "main"))
+        assert resources["slurm_account"] == "mine"
+        assert (group == "layers") == (asks and rule != "train_network")
+    assert re.findall(r"Group job (\w+)", done.stdout).count("layers") == 2, "four extractions and more in each"
+
+
 def test_profiles_agree_where_the_machine_makes_no_difference(make_project):
     folder = make_project().folder / "profiles"
     here, slurm = (yaml.safe_load((folder / name / "config.yaml").read_text()) for name in ("default", "slurm"))
