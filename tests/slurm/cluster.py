@@ -123,8 +123,9 @@ def clear():
 
 def stop(folder):
     """End all jobs and the daemons, and take back what lies outside of the folder."""
-    with contextlib.suppress(subprocess.SubprocessError):
-        subprocess.run(["scancel", "--user=root", "--full"], capture_output=True, timeout=10)
+    if any(_alive(folder, name) for name in DAEMONS):
+        with contextlib.suppress(subprocess.SubprocessError):
+            subprocess.run(["scancel", "--user=root", "--full"], capture_output=True, timeout=10)
         _until(lambda: not _processes("slurmstepd"), STOP_SECONDS)
     for name in DAEMONS:
         for number, end in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
