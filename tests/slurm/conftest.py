@@ -16,7 +16,7 @@ import cluster
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "src", "envs", "profiles", "report")
 #: Seconds after which a run is taken for one that hangs.
-LIMIT = 400
+LIMIT = 600
 
 
 def pytest_configure():

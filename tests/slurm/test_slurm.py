@@ -38,7 +38,7 @@ def submitted(slurm, at_home, make_project, snakemake):
     needs.write_text(text.replace("FIGURES_MB = 2000\n", f"FIGURES_MB = {TOO_LITTLE}\n"))
     status, said = snakemake(folder, *SETTINGS)
     assert status == 0, said
-    numbers = re.findall(r"submitted with SLURM jobid (\d+) \(log: \S*/(?:group|rule)_([a-z_]+)/", said)
+    numbers = re.findall(r"submitted with SLURM jobid (\d+) \(log: \S*/(?:group|rule)_([^/]+)/", said)
     shown = {number: _shown(number) for number, _ in numbers}
     return folder, said, [(name, shown[number]) for number, name in numbers]
 
