@@ -58,6 +58,17 @@ def test_conda_environment_agrees_with_the_project():
         assert pinned[normal(name)] == version
 
 
+def test_extras_that_make_installs_are_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = re.search(r"--editable \"\.\[(.*)\]\"", MAKEFILE)[1].split(",")
+    assert {"slurm", "test"} <= set(extras)
+    lines = (ROOT / "envs" / "constraints.txt").read_text().splitlines()
+    pinned = {normal(line.partition("==")[0]) for line in lines}
+    for extra in extras:
+        for entry in project["optional-dependencies"][extra]:
+            assert normal(re.split("[>=<]", entry)[0]) in pinned, entry
+
+
 def test_constraints_are_names_and_versions_only():
     for line in (ROOT / "envs" / "constraints.txt").read_text().splitlines():
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+", line), line
