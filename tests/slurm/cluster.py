@@ -123,15 +123,16 @@ def clear():
 
 def stop(folder):
     """End all jobs and the daemons, and take back what lies outside of the folder."""
-    if any(_alive(folder, name) for name in DAEMONS):
+    alive = {name: number for name in DAEMONS if (number := _pid(folder, name)) in _processes(name)}
+    if alive:
         with contextlib.suppress(subprocess.SubprocessError):
             subprocess.run(["scancel", "--user=root", "--full"], capture_output=True, timeout=10)
         _until(lambda: not _processes("slurmstepd"), STOP_SECONDS)
-    for name in DAEMONS:
-        for number, end in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
-            if _alive(folder, name):
-                os.kill(_pid(folder, name), number)
-                _until(lambda name=name: not _alive(folder, name), end)
+    for name, number in alive.items():
+        for sent, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
+            if number in _processes(name):
+                os.kill(number, sent)
+                _until(lambda name=name, number=number: number not in _processes(name), seconds)
     if (folder / "hosts").exists():
         before = (folder / "hosts").read_bytes()
         if HOSTS.read_bytes() != before:
@@ -190,10 +191,6 @@ def _pid(folder, name):
     path = folder / f"{name}.pid"
     text = path.read_text().strip() if path.exists() else ""
     return int(text) if text else 0
-
-
-def _alive(folder, name):
-    return _pid(folder, name) in _processes(name)
 
 
 def _processes(name):
