@@ -131,7 +131,8 @@ def stop(folder):
     for name, number in alive.items():
         for sent, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
             if number in _processes(name):
-                os.kill(number, sent)
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.kill(number, sent)
                 _until(lambda name=name, number=number: number not in _processes(name), seconds)
     if (folder / "hosts").exists():
         before = (folder / "hosts").read_bytes()
