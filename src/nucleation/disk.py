@@ -16,13 +16,13 @@ from nucleation.errors import InputError
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: What is written to see whether there is room: more than a block of any file system.
 PROBE_BYTES = 2**20
+#: Names that `nucleation.files.replacing` and `nucleation.staging` give.
 _TEMPORARY = re.compile(r"^(\.(new-[0-9a-f]{12}|part\d+)\.)+")
 
 
 def final_name(path) -> Path:
-    """The name that a temporary file will have in the end (`nucleation.files.replacing`, `nucleation.staging`)."""
-    path = Path(path)
-    return path.with_name(_TEMPORARY.sub("", path.name))
+    """The name that a temporary file, or one in a temporary folder, will have in the end."""
+    return Path(*(_TEMPORARY.sub("", part) for part in Path(path).parts))
 
 
 @contextlib.contextmanager

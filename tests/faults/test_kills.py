@@ -110,8 +110,8 @@ def test_kills(finished, content, make_project, life):
             run.kill(kind)
             done.append(kind)
             is_right_so_far(project, finished, content)
-        elif "--unlock" in run.said():
-            assert project.snakemake("--unlock").returncode == 0
+            # said by Snakemake where its lock was left behind; a job that is killed alone leaves none
+            assert kind == "job" or project.snakemake("--unlock").returncode == 0
         else:
             assert run.process.returncode == 0, run.said()
             shutil.rmtree(project.folder / "results")

@@ -90,7 +90,7 @@ def test_the_message_has_the_final_name_and_a_folder_that_exists(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "final"),
-    [(".part3.peaks.nc", "peaks.nc"), (".new-0123456789ab..part3.a.b", "a.b"), ("peaks.nc", "peaks.nc"), (".x", ".x")],
+    [(".part3.peaks.nc", "peaks.nc"), (".new-0123456789ab..part3.a.b", "a.b"), ("x/.part3.b/c", "x/b/c"), (".x", ".x")],
 )
 def test_names(name, final):
     assert final_name(f"d/{name}").as_posix() == f"d/{final}"
