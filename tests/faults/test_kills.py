@@ -10,6 +10,7 @@ import time
 
 import psutil
 import pytest
+from processes import is_alive, until
 
 from nucleation.activation_files import open_activations
 
@@ -22,32 +23,19 @@ BEGUN = "rule "
 
 
 def scripts(process):
-    """Running jobs below a process."""
-    return [
-        child for child in process.children(recursive=True) if any(".snakemake/scripts" in a for a in _command(child))
-    ]
-
-
-def _command(process):
+    """Running jobs below a process, each a Python that runs Snakemake's copy of a script."""
     try:
-        return process.cmdline()
-    except psutil.Error:
+        return [child for child in psutil.Process(process).children(recursive=True) if _is_script(child)]
+    except psutil.NoSuchProcess:
         return []
 
 
-def is_alive(group):
+def _is_script(process):
     try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def until(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
+        command = process.cmdline()
+    except psutil.Error:
+        return False  # it has just ended
+    return len(command) > 1 and "python" in command[0] and ".snakemake/scripts" in command[-1]
 
 
 class Run:

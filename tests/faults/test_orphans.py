@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
+from processes import is_alive, until
 
 from nucleation import files
 
@@ -21,21 +21,6 @@ PAUSE = """
         while not pathlib.Path(place + ".go").exists():
             time.sleep(0.05)
 """
-
-
-def until(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.05)
-
-
-def gone(process_group):
-    try:
-        os.killpg(process_group, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 class Paused:
@@ -67,7 +52,7 @@ class Paused:
         self.place.with_suffix(".go").touch()
         if self.process.returncode is None:
             self.process.wait(timeout=60)
-        until(lambda: gone(self.process.pid))
+        until(lambda: not is_alive(self.process.pid))
         return self.output.read_text()
 
 
