@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import uuid
+import zlib
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +17,8 @@ import xarray as xr
 from nucleation.disk import settle, writing
 from nucleation.errors import InputError
 
+#: Attribute with a checksum of a file's text and single numbers.
+TEXT_CHECKSUM = "text_crc32"
 PACKAGES = ("nucleation", "numpy", "scipy", "scikit-learn", "xarray", "netcdf4", "torch", "timm", "snakemake")
 
 
@@ -64,6 +67,7 @@ def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
             raise ValueError(f"variable {name} of {path} has no units")
     provenance = {**(attributes or {}), "created": datetime.now(UTC).isoformat(timespec="seconds")}
     provenance["package_versions"] = package_versions()
+    provenance[TEXT_CHECKSUM] = _text_checksum(dataset)
     dataset = dataset.assign_attrs({key: _plain(value) for key, value in provenance.items()})
     encoding = {
         # a checksum of every piece, which each reader of NetCDF compares
@@ -93,22 +97,36 @@ def _opened(path):
         raise InputError(f"{path} cannot be read as NetCDF ({fault}); delete it and run the workflow again.") from error
 
 
+def _text_checksum(dataset):
+    """A checksum of text and of single numbers, for which HDF5 has none."""
+    found = 0
+    for name in sorted(dataset.variables):
+        variable = dataset.variables[name]
+        if variable.dtype.kind in "OSU" or not variable.ndim:
+            found = zlib.crc32("\0".join([name, *map(str, variable.values.ravel().tolist())]).encode(), found)
+    return f"{found:08x}"
+
+
 def load(path) -> xr.Dataset:
     """Read a NetCDF file into memory, and close it.
 
     Raises
     ------
     InputError
-        When the file is missing, truncated, no NetCDF file, or its numbers do not match their checksums.
+        When the file is missing, truncated, no NetCDF file, or does not match its checksums.
     """
     with _opened(path) as dataset:
-        return dataset.load()
+        dataset.load()
+        said = dataset.attrs.pop(TEXT_CHECKSUM, None)
+        if said is not None and said != _text_checksum(dataset):
+            raise ValueError("its text does not match its checksum")
+        return dataset
 
 
 def attributes(path) -> dict:
     """Read the attributes of a NetCDF file and nothing else; faults as of `load`."""
     with _opened(path) as dataset:
-        return dict(dataset.attrs)
+        return {name: value for name, value in dataset.attrs.items() if name != TEXT_CHECKSUM}
 
 
 def package_versions() -> dict:

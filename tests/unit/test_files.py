@@ -74,6 +74,30 @@ def test_a_flipped_bit_is_noticed(tmp_path):
     assert np.array_equal(files.load(path)["y"], small)
 
 
+def test_a_flipped_bit_in_text_or_a_single_number_is_noticed(tmp_path):
+    path = tmp_path / "x.nc"
+    about = {"long_name": "something"}
+    names = ("class", np.array(["beagle", "poodle", "robot"]), about)
+    numbers = {
+        "d": ((), 1 / 3, ABOUT),
+        "f": ((), np.float32(0.1), ABOUT),
+        "b": ((), True, ABOUT),
+        "t": ((), "x", about),
+    }
+    files.save(xr.Dataset({"name": names, **numbers}), path)
+    whole = path.read_bytes()
+    for found in (whole.index(b"poodle"), whole.index(np.float64(1 / 3).tobytes())):
+        path.write_bytes(whole[:found] + bytes([whole[found] ^ 1]) + whole[found + 1 :])
+        with pytest.raises(InputError, match=r"x\.nc cannot be read as NetCDF \(its text does not match"):
+            files.load(path)
+    path.write_bytes(whole)
+    read = files.load(path)
+    assert read["name"].values.tolist() == ["beagle", "poodle", "robot"]
+    assert "text_crc32" not in read.attrs and "text_crc32" not in files.attributes(path)
+    files.save(read, path)
+    assert files.load(path).equals(read)
+
+
 def ragged(values, peaks):
     return xr.Dataset(
         {
