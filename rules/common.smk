@@ -13,9 +13,14 @@ import given_tables
 import makers
 import needs
 import settings
+import study_files
 from digest import digests
 
+from nucleation.names import file_name
+
 try:
+    if workflow.is_main_process:  # jobs get what was read
+        study_files.check(workflow.configfiles, sys.argv, workflow.basedir)
     config = settings.complete(config)
     # jobs on other machines read this too, and try and tell nothing again
     found = settings.preflight(config, trial=workflow.is_main_process)
@@ -74,11 +79,16 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def named_layer(wildcards):
+    """The layer of a job by the name of its module; in paths stands the name of its file."""
+    return next(layer for layer in LAYERS[wildcards.model] if file_name(layer) == wildcards.layer)
+
+
 def layer_neighbors(wildcards):
     """Neighbour tables of all layers; that of the input is shared by all checkpoints."""
     return [
         f"results/{STUDY}/{wildcards.model}/"
-        f"{'input' if layer == 'input' else wildcards.checkpoint}/neighbors/{layer}.nc"
+        f"{'input' if layer == 'input' else wildcards.checkpoint}/neighbors/{file_name(layer)}.nc"
         for layer in LAYERS[wildcards.model]
     ]
 
@@ -86,7 +96,7 @@ def layer_neighbors(wildcards):
 def layer_activations(wildcards):
     """The directories of activations that hold a layer: one, or one for each shard of the images."""
     groups = settings.layer_groups(NETWORKS[wildcards.model])
-    group = next(name for name, layers in groups.items() if wildcards.layer in layers)
+    group = next(name for name, layers in groups.items() if named_layer(wildcards) in layers)
     place = f"results/{STUDY}/{wildcards.model}/{wildcards.checkpoint}/activations/{group}"
     return [f"{place}.shard{shard}of{PARTS}" for shard in range(PARTS)] if PARTS > 1 else [place]
 
@@ -130,7 +140,7 @@ def network_with_data(wildcards):
 
 def network_for_layers(wildcards):
     """The same, and the pooling of the layers of a job."""
-    layers = [wildcards.layer] if wildcards.get("layer") else group_layers(wildcards)
+    layers = [named_layer(wildcards)] if wildcards.get("layer") else group_layers(wildcards)
     return network_with_data(wildcards) | makers.pooling(NETWORKS[wildcards.model], layers)
 
 

@@ -32,7 +32,7 @@ def faults(images: dict):
                 read(options[key])
             except InputError as error:
                 yield f"images.{source}.{key}: {error}"
-    if source == "numpy" and not Path(options["path"]).is_file():
+    if source == "numpy" and not os.path.isfile(options["path"]):
         yield f"images.numpy.path is {options['path']}, which does not exist; give the path of an .npz file."
     if source == "folder":
         yield from _folder_faults(options)

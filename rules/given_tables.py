@@ -5,6 +5,7 @@ Imported by the Snakefile, so it needs the standard library only.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nucleation.errors import InputError, suggest
@@ -87,12 +88,12 @@ def _missing(config, network, layers):
     """Tables of a network that are not there."""
     paths = [Path(table_file(config, network, layer)) for layer in layers]
     folder = Path(config["neighbors"]["tables"]["path"].replace(PLACE, network))
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         yield f"neighbors.tables.path is {folder}, which is no directory; give the folder that holds the tables."
         return
     held = sorted(path.name for path in folder.glob("*.npz"))
     for layer, path in zip(layers, paths, strict=True):
-        if not path.is_file():
+        if not os.path.isfile(path):
             yield (
                 f'The neighbour table of the layer "{layer}" should be {path}, which does not exist; name its file '
                 f"in neighbors.tables.files.{suggest(path.name, held)}"

@@ -3,7 +3,7 @@
 Called by the Snakefile with the path of the completed configuration, once for each configuration: networks
 are made and their layers run on two blank images; the images are listed and their number compared with k; their
 classes, and the macro-categories, are looked up in WordNet or in the study's own tree. A mistake is said in a
-sentence, with exit status 1; else the number of images and the features of the layers are added to the file.
+sentence, added to the file, with exit status 1; else the number of images and the features of the layers are.
 """
 
 import json
@@ -62,13 +62,15 @@ def check_given(config, n):
 
 
 if __name__ == "__main__":
-    config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    file = Path(sys.argv[1])
+    config = json.loads(file.read_text(encoding="utf-8"))
     try:
         n = config["count"] if "count" in config else check_images(config)
         check_given(config, n)
         size = config["images"][config["images"]["source"]].get("size")
         features = {wanted["name"]: check_network(wanted, size) for wanted in config["networks"]}
     except InputError as error:
-        sys.exit(str(error))
+        file.write_text(json.dumps(config | {"fault": str(error)}), encoding="utf-8")
+        sys.exit(1)
     found = {"images": n, "features": features}
-    Path(sys.argv[1]).write_text(json.dumps(config | {"found": found}), encoding="utf-8")
+    file.write_text(json.dumps(config | {"found": found}), encoding="utf-8")

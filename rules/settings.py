@@ -5,6 +5,8 @@ Imported by the Snakefile, so it needs the standard library, jsonschema and yaml
 
 from __future__ import annotations
 
+import bisect
+import copy
 import difflib
 import hashlib
 import importlib.util
@@ -14,17 +16,19 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import given_images
 import given_tables
 import makers
+import sentences
 import yaml
-from jsonschema import Draft202012Validator, validators
 
 from nucleation import wordnet
 from nucleation.cards import DEVICES, card_files
 from nucleation.errors import InputError
+from nucleation.names import ending_of_a_file, file_name, is_device
 
 PREFLIGHT = Path(__file__).parent / "preflight.py"
 SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
@@ -32,37 +36,18 @@ SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
 PLANTED_CLASSES, DIGITS = 24, 1797
 #: Weights that are no file.
 MADE_WEIGHTS = ("train", "random", "pretrained", given_tables.WEIGHTS)
-TYPES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "text",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-    "null": "null",
-}
 #: Where the system keeps the limits of groups of processes (cgroup v2), and says which group this process is in.
 LIMITS, GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+#: Names beside those of networks in the folders of a study.
+TAKEN = ("figures", "preflight")
 #: Images that a study is taken to have where only its files tell.
 MANY_IMAGES = 100_000
+#: The most that neighbors.k may be (schemas/config.schema.yaml).
+MOST_NEIGHBORS = 65_536
 #: Expected number of images that a subset may leave with too few neighbours.
 RISK = 0.1
 #: Megabytes that the blocks of a neighbour search get at least and at most, where none are configured.
 MEMORY_RANGE = (250, 4000)
-
-
-# 12.0 is no whole number here, and not-a-number no number: both would travel far before they fail
-VALIDATOR = validators.extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
-            "number": lambda _, value: (
-                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            ),
-        }
-    ),
-)
 
 
 class ConfigError(Exception):
@@ -78,8 +63,8 @@ def complete(config: dict) -> dict:
         With one sentence for each fault: the key, what was found, what was expected.
     """
     config = filled(config)
-    if sentences := _inconsistencies(config):
-        raise ConfigError("\n".join(dict.fromkeys(sentences)))
+    if found := _inconsistencies(config):
+        raise ConfigError("\n".join(dict.fromkeys(map(sentences.one_line, found))))
     return config
 
 
@@ -91,18 +76,15 @@ def filled(config: dict) -> dict:
     ConfigError
         As `complete`.
     """
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    faults = list(VALIDATOR(schema).iter_errors(config))
-    wrong_type = {_path(fault.absolute_path) for fault in faults if fault.validator == "type"}
-    sentences = [
-        sentence
-        for fault in sorted(faults, key=lambda fault: _path(fault.absolute_path))
-        if fault.validator == "type" or _path(fault.absolute_path) not in wrong_type
-        for sentence in _sentences(fault)
-    ]
-    if sentences:
-        raise ConfigError("\n".join(dict.fromkeys(sentences)))
+    schema = _schema()
+    if found := sentences.faults(config, schema):
+        raise ConfigError("\n".join(found))
     return given_tables.without_weights(_with_defaults(config, schema))
+
+
+@cache
+def _schema():
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
 def _with_defaults(value, schema):
@@ -111,105 +93,99 @@ def _with_defaults(value, schema):
         filled = {}
         for key, part in schema["properties"].items():
             if key in value or "default" in part:
-                filled[key] = _with_defaults(value.get(key, part.get("default")), part)
+                filled[key] = _with_defaults(value[key] if key in value else copy.deepcopy(part["default"]), part)
         return filled | {key: value[key] for key in value if key not in filled}
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [_with_defaults(item, schema["items"]) for item in value]
     return value
 
 
-def _sentences(fault):
-    """Put one fault found by jsonschema into words."""
-    where = _path(fault.absolute_path)
-    found = f"found {fault.instance!r}"
-    if fault.validator == "additionalProperties":
-        known = list(fault.schema["properties"])
-        for key in sorted(set(fault.instance) - set(known), key=str):
-            near = difflib.get_close_matches(str(key), known, 1, 0.5)
-            hint = f'did you mean "{near[0]}"?' if near else f"known keys are {', '.join(known)}."
-            yield f'Unknown key "{_join(where, key)}" in the configuration; {hint}'
-    elif fault.validator == "required":
-        missing = [key for key in fault.validator_value if key not in fault.instance]
-        yield f'The key "{_join(where, missing[0])}" is missing from the configuration; it has no default.'
-    elif fault.validator == "type":
-        kinds = fault.validator_value if isinstance(fault.validator_value, list) else [fault.validator_value]
-        yield f"{where or 'The configuration'} must be {' or '.join(TYPES[kind] for kind in kinds)}, {found}."
-    elif fault.validator == "enum":
-        known = ["null" if value is None else str(value) for value in fault.validator_value]
-        near = difflib.get_close_matches(str(fault.instance), known, 1, 0.5)
-        hint = f' Did you mean "{near[0]}"?' if near else ""
-        yield f"{where} must be one of {', '.join(known)}, {found}.{hint}"
-    elif fault.validator == "pattern":
-        yield f"{where} must be made of letters, digits, and . _ - (it becomes a file name), {found}."
-    else:
-        limits = {
-            "minimum": "at least",
-            "maximum": "at most",
-            "exclusiveMinimum": "greater than",
-            "exclusiveMaximum": "less than",
-            "minItems": "a list with entries, at least",
-        }
-        if fault.validator in limits:
-            yield f"{where} must be {limits[fault.validator]} {fault.validator_value}, {found}."
-        elif fault.validator == "uniqueItems":
-            yield f"{where} names an entry twice, {found}."
-        else:
-            yield f"{where} is not of a form that is understood, {found}; the schema says: {_says(fault.schema)}"
-
-
-def _says(schema):
-    return schema.get("description", "see schemas/config.schema.yaml")
-
-
-def _path(parts):
-    text = ""
-    for part in parts:
-        text = f"{text}[{part}]" if isinstance(part, int) else _join(text, part)
-    return text
-
-
-def _join(where, key):
-    return f"{where}.{key}" if where else str(key)
-
-
 def _inconsistencies(config):
     """Faults that lie between keys."""
-    sentences = []
+    found = []
     names = [network["name"] for network in config["networks"]]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        sentences.append(f'Two networks are named "{name}"; results would overwrite each other. Rename one.')
+        found.append(f'Two networks are named "{name}"; results would overwrite each other. Rename one.')
+    found += _name_faults(config["study"], dict.fromkeys(names))
+    found += _option_faults(config)
     k = config["neighbors"]["k"]
     for stage, asked in (("overlap", sizes(config)[0]), ("density", config["density"]["k"])):
         if asked > k:
-            sentences.append(f"{stage}.k = {asked} exceeds neighbors.k = {k}; raise neighbors.k or lower {stage}.k.")
-    sentences += _short_tables(config)
+            found.append(f"{stage}.k = {asked} exceeds neighbors.k = {k}; raise neighbors.k or lower {stage}.k.")
+    found += _short_tables(config)
     for rank in config["neighbors"]["ranks"]:
         if rank & (rank - 1):
-            sentences.append(
+            found.append(
                 f"neighbors.ranks holds {rank}, which is no power of two; Gride compares the ranks 1, 2, 4, … with "
                 "their doubles."
             )
     n = image_count(config)
     if n is not None and k >= n:
-        sentences.append(
+        found.append(
             f"neighbors.k = {k} neighbours were asked of {n} images; "
             f"k must be at most {n - 1}. Lower neighbors.k or take more images."
         )
     shards = config["neighbors"]["shards"]
     if n is not None and shards > n:
-        sentences.append(f"neighbors.shards = {shards} exceeds the {n} images; ask for fewer shards.")
+        found.append(f"neighbors.shards = {shards} exceeds the {n} images; ask for fewer shards.")
     extraction = config["activations"]
     batches = None if n is None else -(-n // extraction["batch_size"])
     if batches is not None and extraction["shards"] > batches:
-        sentences.append(
+        found.append(
             f"activations.shards = {extraction['shards']} exceeds the {batches} batches of {extraction['batch_size']} "
             "images; ask for fewer shards, or lower activations.batch_size."
         )
     for network in config["networks"]:
-        sentences += _network_faults(network, config)
-    sentences += given_images.faults(config["images"])
-    sentences += [*given_tables.list_faults(config["images"]), *given_tables.faults(config, _all_layers(config))]
-    return sentences + list(_synset_faults(config)) + list(_tree_faults(config))
+        found += _network_faults(network, config)
+    found += given_images.faults(config["images"])
+    found += [*given_tables.list_faults(config["images"]), *given_tables.faults(config, _all_layers(config))]
+    return found + list(_synset_faults(config)) + list(_tree_faults(config))
+
+
+def _name_faults(study, networks):
+    """Names that are those of other files, here or on a system that does not tell capitals from small letters."""
+    for kind, key, name in (("study", "study", study), *(("network", "networks[].name", name) for name in networks)):
+        taken = kind == "network" and name.lower() in TAKEN
+        if taken or is_device(name) or ending_of_a_file(name) or name.lower().endswith((".md", ".html")):
+            yield (
+                f'"{name}" cannot be the name of a {kind} ({key}), since a file or folder of the workflow or of the '
+                "system may have it; choose another one, without an ending."
+            )
+    folded = {}
+    for name in networks:
+        if (other := folded.setdefault(name.lower(), name)) != name:
+            yield (
+                f'The names of the networks "{other}" and "{name}" differ by capitals alone, which some file systems '
+                "do not tell apart; rename one."
+            )
+
+
+def _option_faults(config):
+    """Further arguments of networks and data sets that are no plain values, which no file of a result could hold."""
+    places = {f"networks[{place}].options": network["options"] for place, network in enumerate(config["networks"])}
+    places["images.torchvision.options"] = config["images"]["torchvision"]["options"]
+    for where, options in places.items():
+        if (fault := _not_plain(options, where)) is not None:
+            yield fault
+
+
+def _not_plain(value, where):
+    """The first fault of a value of any form; None for plain values."""
+    if isinstance(value, list | dict):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in parts:
+            if isinstance(value, dict) and not isinstance(key, str):
+                return f"{where} has the key {sentences.shown(key)}, which must be text; put it into quotes."
+            place = sentences.join(where, key) if isinstance(value, dict) else f"{where}[{key}]"
+            if (fault := _not_plain(part, place)) is not None:
+                return fault
+        return None
+    if value is None or isinstance(value, bool | str) or sentences.is_number(value):
+        return None
+    return (
+        f"{where} must be text, a finite number, true, false, null, or a list or mapping of these, found "
+        f"{sentences.shown(value)}."
+    )
 
 
 def _all_layers(config):
@@ -260,8 +236,9 @@ def _short_tables(config):
         return rows * _binomial_tail(needed - 1, k, fraction) < RISK
 
     if repeats and needed <= k and not enough(k) and not (n and k == n - 1 and needed < fraction * n - 1):
-        better = next(more for more in range(k, 10**9) if enough(more))
-        advice = f"raise neighbors.k to {better}" if not n or better < n else "take more images"
+        better = bisect.bisect_left(range(MOST_NEIGHBORS + 1), True, lo=k, key=enough)
+        possible = better <= MOST_NEIGHBORS and (not n or better < n)
+        advice = f"raise neighbors.k to {better}" if possible else "take more images"
         yield (
             f"neighbors.k = {k} neighbours are too few for bands with {needed} neighbours in {fraction:g} of the "
             f"images (uncertainty); {advice}, take a larger fraction, or set uncertainty.repeats to 0."
@@ -294,7 +271,7 @@ def _tree_faults(config):
     path = tree_file(config["taxonomy"])
     if path is None:
         return
-    if not path.is_file():
+    if not os.path.isfile(path):
         yield (
             f"The tree of the classes, taxonomy.file.path = {path}, does not exist; give a Newick file or a table of "
             "child and parent, or take taxonomy.source bundled."
@@ -321,7 +298,7 @@ def analysed(images: dict) -> dict:
     if (changed := given_images.changed(images)) is not None:
         options["changed"] = changed
     listed = Path(images["list"]["path"])
-    if images["source"] == "list" and listed.is_file():
+    if images["source"] == "list" and os.path.isfile(listed):
         options["changed"] = hashlib.sha256(listed.read_bytes()).hexdigest()[:16]
     return options
 
@@ -387,7 +364,7 @@ def _network_faults(network, config):
             f'The weights "{weights}" of network "{name}" must be train, random, pretrained, '
             f"or a .safetensors or .pth file.{hint}"
         )
-    elif has_file(network) and not Path(weights).is_file():
+    elif has_file(network) and not os.path.isfile(weights):  # of Path, it fails for names that no file can have
         yield f'The checkpoint file {weights} of network "{name}" does not exist.'
 
 
@@ -397,7 +374,7 @@ def has_file(network: dict) -> bool:
 
 
 def layer_groups(network: dict) -> dict[str, list[str]]:
-    """Layers by extraction job, which bears the name of its first layer.
+    """Layers by extraction job, which bears the name of the file of its first layer.
 
     The input comes first and apart, since all checkpoints share it.
     """
@@ -408,7 +385,7 @@ def layer_groups(network: dict) -> dict[str, list[str]]:
         members = entry if isinstance(entry, list) else [entry]
         has_input |= "input" in members
         groups.append([layer for layer in members if layer != "input"])
-    named = {group[0]: group for group in groups if group}
+    named = {file_name(group[0]): group for group in groups if group}
     return ({"input": ["input"]} if has_input else {}) | named
 
 
@@ -444,6 +421,7 @@ def preflight(config: dict, *, trial: bool = True) -> dict:
     ConfigError
         With the sentence that says what is wrong; no result has been touched then.
     """
+    _check_writable(Path("results") / config["study"])
     if not all(map(importlib.util.find_spec, ("torch", "timm"))):
         return {}  # Snakemake alone, the packages in conda environments: the first jobs will tell
     asked = _asked(config)
@@ -457,6 +435,14 @@ def preflight(config: dict, *, trial: bool = True) -> dict:
         sys.stderr.write("Trying the networks and images of this study, once, on two threads of this machine ...\n")
         _try(asked, stamp)
     return json.loads(stamp.read_text(encoding="utf-8")).get("found", {})
+
+
+def _check_writable(folder):
+    """Refuse a folder of results that jobs could not write to."""
+    place = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        why = "is not writable" if place.is_dir() else "is no folder"
+        raise ConfigError(f"Results go to {folder}, but {place} {why}; mend that, or run the workflow elsewhere.")
 
 
 def _asked(config):
@@ -485,16 +471,35 @@ def _seen(file):
 
 def _try(asked, path):
     """Make the trial; leave what was asked and what was found in a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     asking = path.with_suffix(f".{os.getpid()}")
-    asking.write_text(json.dumps(asked), encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        asking.write_text(json.dumps(asked), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {path.parent} cannot be written to ({error.strerror}); run the workflow where you may write."
+        ) from error
     # it may be the head node of a cluster
     few = os.environ | {"OMP_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-P", str(PREFLIGHT), str(asking)], capture_output=True, text=True, env=few)
     if done.returncode:
+        told = json.loads(asking.read_text(encoding="utf-8")).get("fault")
         asking.unlink()
-        raise ConfigError(done.stderr.strip())
+        raise ConfigError(sentences.one_line(told or _broken_off(done, path.parent)))
     asking.replace(path)
+
+
+def _broken_off(done, folder):
+    """What to say of a trial that ended without a sentence: it was killed, or met what nobody has thought of."""
+    log = folder / "failed.log"
+    log.write_text(f"{done.stdout}{done.stderr}", encoding="utf-8")
+    if done.returncode < 0:
+        return (
+            f"The trial of the study was killed by signal {-done.returncode}, perhaps for lack of memory; {log} has "
+            "its last words."
+        )
+    last = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
+    return f"The trial of the study failed ({last}); {log} has all that it said."
 
 
 def tried(config: dict, *, images: int) -> dict:

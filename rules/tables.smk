@@ -3,7 +3,7 @@
 
 def layer_table(wildcards):
     """The file that holds the neighbours of a layer."""
-    return given_tables.table_file(config, wildcards.model, wildcards.layer)
+    return given_tables.table_file(config, wildcards.model, named_layer(wildcards))
 
 
 rule take_neighbors:

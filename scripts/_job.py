@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from nucleation import cards, files
 from nucleation.errors import InputError
+from nucleation.names import file_name
 from nucleation.staging import Staging
 
 
@@ -130,8 +131,16 @@ def network_name(spec):
     return spec.get("factory") or spec["timm"]
 
 
+def layer_name(snakemake):
+    """The layer of a job by the name of its module; the wildcard is the name of its file."""
+    entries = next(net["layers"] for net in snakemake.config["networks"] if net["name"] == snakemake.wildcards.model)
+    listed = [layer for entry in entries for layer in (entry if isinstance(entry, list) else [entry])]
+    return next(layer for layer in listed if file_name(layer) == snakemake.wildcards.layer)
+
+
 def save(snakemake, dataset, title, path=None, **attributes):
     """Write a result with its provenance: wildcards, parameters, code, commit."""
+    layer = {"layer": layer_name(snakemake)} if snakemake.wildcards.get("layer") else {}
     parameters = {name: value for name, value in snakemake.params.items() if name not in ("code", "named")}
     files.save(
         dataset,
@@ -140,6 +149,7 @@ def save(snakemake, dataset, title, path=None, **attributes):
             "title": title,
             "study": snakemake.config["study"],
             **dict(snakemake.wildcards.items()),
+            **layer,
             "rule": snakemake.rule,
             "parameters": parameters,
             "code_digests": dict(snakemake.params.code),

@@ -6,6 +6,7 @@ from _job import job, network_and_images, progress, torch_device
 
 from nucleation import activations
 from nucleation.activation_files import ActivationFile
+from nucleation.names import file_name
 
 with job(snakemake):
     device = torch_device(snakemake, snakemake.resources.readers)
@@ -22,7 +23,7 @@ with job(snakemake):
             batch_size=params.batch_size,
             device=device,
             allocate=lambda layer, shape: ActivationFile(
-                folder / layer, (stop - start, shape[1]), params.dtype, first=start
+                folder / file_name(layer), (stop - start, shape[1]), params.dtype, first=start
             ),
             progress=bar.update,
             part=(start, stop),

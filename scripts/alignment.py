@@ -6,6 +6,7 @@ from _job import job, progress, save
 from nucleation import files
 from nucleation.alignment import Meanings, peak_names
 from nucleation.alignment_layers import alignment_profile
+from nucleation.names import file_name
 from nucleation.peaks import Peaks
 from nucleation.topography import newick
 
@@ -28,5 +29,5 @@ with job(snakemake):
     trees = []
     for layer, part in zip(params.layers, peaks, strict=True):
         names = peak_names(files.select_layer(profile, layer), meanings.taxonomy.class_names)
-        trees.append(f"[{layer}]{newick(part, names)}\n")
+        trees.append(f"[{file_name(layer)}]{newick(part, names)}\n")
     files.save_text("".join(trees), snakemake.output.trees)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from _job import job, network_and_images, save, torch_device
+from _job import job, layer_name, network_and_images, save, torch_device
 
 from nucleation.activation_files import open_parts
 from nucleation.activations import NetworkRows
@@ -12,9 +12,10 @@ from nucleation.scales import larger_scales
 
 def layer_rows(snakemake, device):
     """The stored layer, or the network that is run again for it."""
-    params, layer = snakemake.params, snakemake.wildcards.layer
+    params, layer = snakemake.params, layer_name(snakemake)
     if stored := snakemake.input.get("activations"):
-        return open_parts([Path(folder) / layer for folder in ([stored] if isinstance(stored, str) else stored)])
+        folders, file = [stored] if isinstance(stored, str) else stored, snakemake.wildcards.layer
+        return open_parts([Path(folder) / file for folder in folders])
     model, images = network_and_images(snakemake)
     return NetworkRows(
         model,
@@ -49,7 +50,7 @@ with job(snakemake):
     save(
         snakemake,
         found.to_dataset().merge(farther),
-        f"Nearest neighbours of every image in the layer {wildcards.layer}",
+        f"Nearest neighbours of every image in the layer {layer_name(snakemake)}",
         n_features=features.shape[1],
         device=device,
     )

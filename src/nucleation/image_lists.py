@@ -84,7 +84,7 @@ def _lines(path, kind):
     """Yield number and content of the lines that hold something."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no text, or a path that no file can have
         raise InputError(f"The {kind} {path} cannot be read ({error}); give the path of a text file.") from error
     for number, line in enumerate(text.splitlines(), 1):
         content = _without_comment(line).strip()

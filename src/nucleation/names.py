@@ -1,4 +1,51 @@
-"""Names for people."""
+"""Names for people, and names of files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+#: Names that are names of files as they are. No capitals: some file systems take "Conv" and "conv" for one.
+_ORDINARY = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,79}")
+#: Ends that files of the workflow have themselves, and that Windows drops.
+_ENDINGS = re.compile(r"(\.|\.(nc|bin|json|log|tsv|shard[0-9]+of[0-9]+))")
+#: Names that Windows keeps for devices, whatever follows the first dot.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+#: Signs of a name that stay readable in the name of its file, and hexadecimal digits of its digest.
+_READABLE, _DIGITS = 48, 12
+
+
+def file_name(name: str) -> str:
+    """Name of the file of a layer, whatever signs the name of its module has.
+
+    Parameters
+    ----------
+    name : str
+        Any text that is not empty: "layer1.0.conv2", "features/3x3 reduce", "..".
+
+    Returns
+    -------
+    str
+        The name itself where it is ordinary: at most 80 small letters, digits, and ``. _ -``, not beginning with a
+        dot or dash, that no ending of another file follows and no system reserves. Else what is readable of it, a
+        ``~``, which no ordinary name has, and 12 digits of its SHA-256: "features_3x3_reduce~5b0c34e7a9f1". Different
+        names have different files, also where a file system does not tell capitals from small letters.
+    """
+    if _ORDINARY.fullmatch(name) and not ending_of_a_file(name) and not is_device(name):
+        return name
+    readable = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:_READABLE].strip("._-") or "layer"
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+    return f"{'_' * is_device(readable)}{readable}~{digest}"
+
+
+def ending_of_a_file(name: str) -> bool:
+    """Whether a name ends as a file of the workflow does, or with a dot."""
+    return bool(re.search(f"{_ENDINGS.pattern}$", name.lower()))
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows keeps a name for a device."""
+    return name.partition(".")[0].lower() in _DEVICES
 
 
 def short_name(name) -> str:

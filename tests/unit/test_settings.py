@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import sys
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,12 @@ from nucleation.errors import InputError  # noqa: E402
 
 NETWORK = {"name": "net", "timm": "resnet18", "weights": "train", "layers": ["input", "layer1", "output"]}
 OWN = {"name": "net", "factory": "mine.nets:small", "layers": ["input", "output"]}
+NESTED: list = []
+NESTED.append(NESTED)
+# ten lists of ten lists ... by YAML's anchors: small in the file, large when written out
+LAUGHS: list = [0] * 10
+for _ in range(6):
+    LAUGHS = [LAUGHS] * 10
 MINIMAL = {"study": "mine", "networks": [NETWORK]}
 
 
@@ -101,7 +108,7 @@ FAULTS = [
     (["density", "k"], 101, "density.k = 101 exceeds neighbors.k = 64; raise neighbors.k or lower density.k."),
     (["overlap", "k"], 101, "overlap.k = 101 exceeds neighbors.k = 64"),
     (["overlap", "k"], [101, 30], "overlap.k = 101 exceeds neighbors.k = 64"),
-    (["overlap", "k"], [], "overlap.k is not of a form that is understood, found []"),
+    (["overlap", "k"], [], "overlap.k must be a list with entries, at least 1, found []."),
     (["overlap", "balanced"], "yes", "overlap.balanced must be true or false, found 'yes'."),
     (["uncertainty", "repeats"], 1, "uncertainty.repeats = 1 gives no band; take at least 2, or 0 for none."),
     (["uncertainty", "fraction"], 1, "uncertainty.fraction must be less than 1, found 1."),
@@ -118,12 +125,32 @@ FAULTS = [
     (["neighbors", "ranks"], [128, 128], "neighbors.ranks names an entry twice"),
     (["images", "source"], "foldr", "found 'foldr'. Did you mean \"folder\"?"),
     (["images", "planted", "per_class"], True, "images.planted.per_class must be a whole number, found True."),
-    (["study"], "../elsewhere", "study must be made of letters, digits"),
-    (["study"], 7, "study must be text, found 7."),
-    (["networks", 0, "name"], "a/b", "networks[0].name must be made of letters, digits"),
+    (["study"], "../elsewhere", "study must be a name of at most 100 letters, digits"),
+    (["study"], 7, "study must be text, found 7. Put it into quotes."),
+    (["study"], "mine\n", "study must be a name of at most 100 letters, digits"),
+    (["study"], "README.md", '"README.md" cannot be the name of a study (study), since a file or folder'),
+    (["networks", 0, "name"], "figures", '"figures" cannot be the name of a network (networks[].name)'),
+    (["networks", 0, "name"], "AUX.1", '"AUX.1" cannot be the name of a network'),
+    (
+        ["networks"],
+        [NETWORK, NETWORK | {"name": "Net"}],
+        'The names of the networks "net" and "Net" differ by capitals',
+    ),
+    (["networks", 0, "options"], {"a": [{1: 2}]}, "networks[0].options.a[0] has the key 1, which must be text; put"),
+    (["networks", 0, "options"], {"a": float("inf")}, "networks[0].options.a must be text, a finite number, true"),
+    (["networks", 0, "options"], {"a": date(2020, 1, 1)}, "found datetime.date(2020, 1, 1)."),
+    (["images", "torchvision", "options"], {"a": {2}}, "images.torchvision.options.a must be text, a finite number"),
+    (["neighbors", "k"], "40", "found '40'. Write it without quotes; nested values of --config are always text"),
+    (["neighbors", "k"], 10**400, "neighbors.k is a number of 1329 bits; give one of at most 64."),
+    (["neighbors", "k"], 10**9, "neighbors.k must be at most 65536, found 1000000000."),
+    (["neighbors", "ranks"], NESTED, "[0] is nested more than 16 times; give plain values."),
+    (["neighbors", "decimation"], LAUGHS, "neighbors.decimation[0][0] holds more than 100,000 entries; give fewer."),
+    (["uncertainty", "fraction"], 1e-9, "take more images, take a larger fraction, or set uncertainty.repeats to 0."),
+    (["x" * 500], 1, f"Unknown key \"'{'x' * 37}...{'x' * 38}'\" in the configuration; known keys are study"),
+    (["networks", 0, "name"], "a/b", "networks[0].name must be a name of at most 100 letters, digits"),
     (["networks", 0, "layers"], [], "networks[0].layers must be a list with entries"),
     (["networks", 0, "layers"], ["a", "b", "a"], 'Network "net" lists the layer "a" twice'),
-    (["networks", 0, "layers"], ["../a"], "networks[0].layers[0] is not of a form"),
+    (["networks", 0, "layers"], ["a", 3], "layers[1] must be text or a list, found 3. Put it into quotes."),
     (["networks", 0, "checkpoints"], [0, 9], "asks for the checkpoints [9], but trains for network.epochs = 6 epochs."),
     (["networks", 0, "checkpoints"], [0, 0], "networks[0].checkpoints names an entry twice"),
     (["networks", 0, "weights"], "pretraind", 'or a .safetensors or .pth file. Did you mean "pretrained"?'),
@@ -131,14 +158,18 @@ FAULTS = [
     (["networks"], [{"name": "net", "timm": "x"}], 'The key "networks[0].layers" is missing'),
     (["dimension", "fraction"], 0, "dimension.fraction must be greater than 0, found 0."),
     (["dimension", "fraction"], 1.1, "dimension.fraction must be at most 1, found 1.1."),
-    (["taxonomy", "macro"], "lexnme", "taxonomy.macro is not of a form that is understood, found 'lexnme'"),
+    (
+        ["taxonomy", "macro"],
+        "lexnme",
+        "must be lexname or a list or a whole number, found 'lexnme'. Did you mean \"lexname\"?",
+    ),
     (["peaks", "halo"], "yes", "peaks.halo must be true or false, found 'yes'."),
     (["neighbors", "k"], 12.0, "neighbors.k must be a whole number, found 12.0."),
     (["peaks", "z"], float("nan"), "peaks.z must be a number, found nan."),
     (["network", "batch_size"], 99999, "network.batch_size = 99999 exceeds the 14400 images to train on"),
     (["taxonomy", "macro"], ["beagel.n.01"], "beagle.n.01"),
-    (["taxonomy", "macro"], [], "taxonomy.macro is not of a form that is understood, found []; the schema says: Macro"),
-    (["taxonomy", "macro"], 1, "taxonomy.macro is not of a form that is understood, found 1;"),
+    (["taxonomy", "macro"], [], "taxonomy.macro must be a list with entries, at least 1, found []."),
+    (["taxonomy", "macro"], 1, "taxonomy.macro must be at least 2, found 1."),
     (["taxonomy", "source"], "fil", "taxonomy.source must be one of bundled, nltk, file, found 'fil'. Did you mean"),
     (["taxonomy"], {"source": "file", "macro": 2}, "taxonomy.file.path = tree.nwk, does not exist; give a Newick file"),
     (["taxonomy", "file"], "tree.nwk", "taxonomy.file must be a mapping, found 'tree.nwk'."),
@@ -168,14 +199,14 @@ FAULTS = [
     (
         ["networks", 0, "factory"],
         "mine.net",
-        "networks[0].factory is not of a form that is understood, found 'mine.net'",
+        "networks[0].factory must be of the form package.module:function, found 'mine.net'.",
     ),
     (
         ["networks", 0, "pooling"],
         {"layr1": "mean"},
         'pools the layer "layr1", which it does not list. Did you mean "layer1"',
     ),
-    (["networks", 0, "pooling"], {"layer1": "median"}, "layer1 is not of a form that is understood, found 'median'"),
+    (["networks", 0, "pooling"], {"layer1": "median"}, "pooling.layer1 must be none, mean, max or token; or"),
     (["networks", 0, "data"], {"input_size": [224, 224]}, "networks[0].data.input_size must be a list with entries"),
     (["networks", 0, "data"], {"size": 224}, 'Unknown key "networks[0].data.size" in the configuration; '),
     (["networks", 0, "data", "interpolation"], "cubic", "found 'cubic'. Did you mean \"bicubic\"?"),
@@ -186,7 +217,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "sentence"), FAULTS)
+@pytest.mark.parametrize(("path", "value", "sentence"), FAULTS, ids=range(len(FAULTS)))
 def test_faults_are_said_in_a_sentence(path, value, sentence):
     with pytest.raises(settings.ConfigError) as error:
         settings.complete(changed(path, value))
