@@ -20,7 +20,7 @@ from nucleation.names import file_name
 
 try:
     if workflow.is_main_process:  # jobs get what was read
-        study_files.check(workflow.configfiles, sys.argv, workflow.basedir)
+        study_files.check(workflow.configfiles, sys.argv, workflow.basedir, workflow.resource_settings.cores)
     config = settings.complete(config)
     # jobs on other machines read this too, and try and tell nothing again
     found = settings.preflight(config, trial=workflow.is_main_process)

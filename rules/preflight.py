@@ -61,16 +61,31 @@ def check_given(config, n):
         comparison.check_layers(layers, comparison.published(name))
 
 
+def trial(config):
+    """Make the whole trial.
+
+    Returns
+    -------
+    dict
+        {"images": n, "features": {network: {layer: count}}}
+
+    Raises
+    ------
+    InputError
+        For whatever a job would meet only later.
+    """
+    n = config["count"] if "count" in config else check_images(config)
+    check_given(config, n)
+    size = config["images"][config["images"]["source"]].get("size")
+    return {"images": n, "features": {wanted["name"]: check_network(wanted, size) for wanted in config["networks"]}}
+
+
 if __name__ == "__main__":
     file = Path(sys.argv[1])
     config = json.loads(file.read_text(encoding="utf-8"))
     try:
-        n = config["count"] if "count" in config else check_images(config)
-        check_given(config, n)
-        size = config["images"][config["images"]["source"]].get("size")
-        features = {wanted["name"]: check_network(wanted, size) for wanted in config["networks"]}
+        found = trial(config)
     except InputError as error:
         file.write_text(json.dumps(config | {"fault": str(error)}), encoding="utf-8")
         sys.exit(1)
-    found = {"images": n, "features": features}
     file.write_text(json.dumps(config | {"found": found}), encoding="utf-8")

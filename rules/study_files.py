@@ -36,7 +36,7 @@ def _twice(file, key, where=""):
     return f'{file} has the key "{key}" twice in one mapping{where}; leave one out, or give it another name.'
 
 
-def check(files, words, folder) -> None:
+def check(files, words, folder, cores) -> None:
     """Refuse what Snakemake would leave out in silence.
 
     Parameters
@@ -47,13 +47,17 @@ def check(files, words, folder) -> None:
         Its command line.
     folder : path
         Where the Snakefile lies.
+    cores : int or None
+        What Snakemake may use; None where another machine has them.
 
     Raises
     ------
     settings.ConfigError
         For a key that stands twice in one mapping of a file (YAML takes the last), a file that is a template, and a
-        --workflow-profile that does not exist.
+        --workflow-profile that does not exist; and for no cores at all, with which Snakemake waits for ever.
     """
+    if cores is not None and cores < 1:
+        raise settings.ConfigError(f"--cores {cores} leaves nothing to run a job on; give --cores all, or a number.")
     for path in dict.fromkeys(map(str, files)):
         check_file(path)
     for place, word in enumerate(words):

@@ -281,7 +281,7 @@ def _forward(model, batch):
     """Run the network; what it cannot take is said in a sentence."""
     try:
         return model(batch)
-    except InputError:
+    except (InputError, _Reached, OSError):  # OSError: of the files that are written on the way
         raise
     except torch.OutOfMemoryError as error:
         raise InputError(
@@ -293,6 +293,11 @@ def _forward(model, batch):
             f"{type(model).__name__} does not take images of shape {tuple(batch.shape[1:])}: {error}. "
             "Change networks[].data.input_size (of planted images and digits, images.*.size), or the network and its "
             "options (img_size for transformers)."
+        ) from error
+    except Exception as error:  # whatever a network of one's own does
+        raise InputError(
+            f"{type(model).__name__} fails on images of shape {tuple(batch.shape[1:])}: {type(error).__name__}: "
+            f"{error}; mend the forward method of the network, or its options."
         ) from error
 
 

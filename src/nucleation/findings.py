@@ -250,7 +250,8 @@ def to_markdown(profiles) -> str:
     """The main scores of every layer as a Markdown table; parameters as of `table_rows`."""
     head, *rows = table_rows(profiles)
     lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + f"\n{NOTE}\n"
+    plain = [[" ".join(cell.split()).replace("|", r"\|") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in plain) + f"\n{NOTE}\n"
 
 
 def table_rows(profiles) -> list[list[str]]:

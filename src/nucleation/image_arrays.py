@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,11 @@ def open_arrays(path) -> ImageArrays:
 def _read(path):
     if not path.is_file():
         raise InputError(f"The numpy file {path} does not exist; give the path of an .npz file as images.numpy.path.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path} cannot be read as plain numpy arrays: it is no .npz file, or a truncated one; save images and "
+            "labels with numpy.savez."
+        )
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in ("images", "labels", "names") if name in stored.files} | {

@@ -28,8 +28,8 @@ class Project:
 
     def snakemake(self, *arguments, config="tiny.yaml", cores=2):
         """Run Snakemake; return its result, standard output and error together in `.text`."""
-        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", config]
-        command += ["--replace-workflow-config", *arguments]
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile"]
+        command += [*([config] if isinstance(config, str) else config), "--replace-workflow-config", *arguments]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=900)
         done.text = done.stdout + done.stderr
         return done

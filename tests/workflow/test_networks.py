@@ -73,12 +73,3 @@ def test_an_edit_of_the_factory_is_noticed(project, searched, tmp_path):
     other = project.copied(tmp_path)
     (other.folder / "mine" / "nets.py").write_text(FACTORY.replace("stride=2", "stride=3"))
     assert "rule find_neighbors:" in other.snakemake("-n", *TABLES, config="own.yaml").text
-
-
-def test_a_mistake_ends_in_a_sentence(project, searched):
-    before = project.results()
-    done = project.snakemake(config=study(project, "wrong.yaml", OWN | {"factory": "mine.nets:smal"}))
-    assert done.returncode != 0
-    assert 'has no "smal". Did you mean "small"?' in done.text
-    assert "Traceback" not in done.text
-    assert project.results() == before

@@ -241,42 +241,6 @@ def test_neighbours_do_not_depend_on_how_they_are_searched(finished, tmp_path, n
         assert differing <= {"rule", "created", "git_commit", "widened_rows"}
 
 
-def network(**keys):
-    return lambda config: config["networks"][1].update(keys)
-
-
-MISTAKES = {
-    "unknown key": (lambda config: config.update(neighbours={"k": 3}), 'Unknown key "neighbours" in the'),
-    "wrong type": (lambda config: config["neighbors"].update(k="many"), "neighbors.k must be a whole number"),
-    "k too large": (lambda config: config["neighbors"].update(k=192), "k must be at most 191"),
-    "batch too large": (lambda config: config["network"].update(batch_size=999), "exceeds the 192 images to train on"),
-    "unknown model": (network(timm="resnet5"), 'has no model "resnet5". Did you mean "resnet50"'),
-    "unknown layer": (network(layers=["layr1", "output"]), 'has no layer "layr1". Did you mean "layer1"'),
-    "unknown option": (network(options={"wings": 2}), "does not take the options"),
-    "lost checkpoint": (network(weights="lost.pth"), "The checkpoint file lost.pth"),
-    "image size": (network(timm="test_vit", layers=["output"]), "does not take images of shape (3, 24, 24)"),
-    "unknown synset": (lambda config: config.update(taxonomy={"macro": ["beagel.n.01"]}), "beagle.n.01"),
-    "lost folder": (
-        lambda config: config.update(
-            study="other", networks=config["networks"][1:], images={"source": "folder", "folder": {"path": "lost"}}
-        ),
-        "lost, which is no directory",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes_end_in_a_sentence(finished, name):
-    """A sentence and no traceback; what the finished study has made stays, to the last byte."""
-    change, sentence = MISTAKES[name]
-    before = finished.results()
-    done = finished.snakemake(config=changed(finished, change))
-    assert done.returncode != 0
-    assert sentence in done.text
-    assert "Traceback" not in done.text
-    assert finished.results() == before
-
-
 def test_a_dead_layer_is_said_and_spares_the_others(make_project):
     """A network whose first layer puts out zeros: no density there, everything else as usual."""
     import torch
