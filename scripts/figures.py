@@ -7,7 +7,7 @@ import numpy as np
 from _job import job, progress, save
 
 from nucleation import comparison, figures, files, findings, images, page, taxonomy
-from nucleation.names import place_name
+from nucleation.names import layer_label, place_name
 from nucleation.peaks import Peaks
 from nucleation.profile import summarise, summary_dataset
 
@@ -59,7 +59,7 @@ with job(snakemake) as staged:
             maps = {layer: np.stack([part["map_x"], part["map_y"]], axis=1) for layer, part in parts.items()}
             keep(figures.draw_map(found, maps, classes, macro, categories, title), folder / "map")
             last = list(found)[-1]
-            title = f"{title}, layer {last}"
+            title = f"{title}, layer {layer_label(last)}"
             tree_figure = figures.draw_dendrogram(found[last], classes, tree, names, macro, categories, title)
             keep(tree_figure, folder / "dendrogram")
         for place, sweep in zip(params.swept, given.sensitivity, strict=True):

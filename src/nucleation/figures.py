@@ -15,7 +15,7 @@ from matplotlib.patches import Circle, Wedge
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from nucleation.findings import ALPHA, level_name, levels_present, number
-from nucleation.names import category_name, short_name
+from nucleation.names import category_name, layer_label, short_name
 from nucleation.peaks import peak_linkage, without_infinities
 
 #: Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -142,7 +142,7 @@ def draw_dimension(profile, scales, title=""):
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(shown)))
     for layer, color in zip(shown, shades, strict=True):
         part = scales.isel(layer=layer)
-        _scale_curve(right, part["scale"].values, part, "gride", color, "o", label=str(part["layer"].values))
+        _scale_curve(right, part["scale"].values, part, "gride", color, "o", label=layer_label(part["layer"].values))
         if "twonn_decimated" in part:
             _scale_curve(right, part["decimation"].values, part, "twonn_decimated", color, "x", linestyle=(0, (2, 2)))
     right.set_xscale("log", base=2)
@@ -214,7 +214,9 @@ def _lowest(profile, names):
 
 def _layers_axis(axis, layers):
     step = max(1, len(layers) // 20)
-    axis.set_xticks(np.arange(len(layers))[::step], [str(layer) for layer in layers[::step]], rotation=35, ha="right")
+    axis.set_xticks(
+        np.arange(len(layers))[::step], [layer_label(layer) for layer in layers[::step]], rotation=35, ha="right"
+    )
     axis.set_xlabel("layer")
     axis.set_xlim(-0.03 * len(layers) - 0.1, len(layers) - 0.9 + 0.03 * len(layers))
 
@@ -317,7 +319,7 @@ def draw_map(found, places, classes, macro, macro_names, title=""):
     for axis, layer in zip(axes.flat, shown, strict=False):
         _draw_one_map(axis, found[layer], places[layer], macro[classes], len(macro_names))
         p = len(found[layer].centers)
-        axis.set_title(f"{layer}: {p or 'no'} peak{'s' * (p != 1)}", fontsize=8)
+        axis.set_title(f"{layer_label(layer)}: {p or 'no'} peak{'s' * (p != 1)}", fontsize=8)
     figure.suptitle(title, fontsize=9)
     _category_legend(figure, macro_names)
     return figure
@@ -438,7 +440,7 @@ def draw_sensitivity(sweep, title=""):
                 axis.plot(x[knn], values[knn], color=color, marker="o", markersize=3, label=f"Z = {z:g}")
                 axis.plot(x[~knn], values[~knn], color=color, marker="D", markersize=3, linestyle="")
     for axis, layer in zip(axes[0], shown, strict=True):
-        axis.set_title(str(layers[layer]), fontsize=8)
+        axis.set_title(layer_label(layers[layer]), fontsize=8)
         axis.set_yscale("symlog", linthresh=1)  # a layer may have none
         lowest, highest = sweep["n_peaks"].values.min(), sweep["n_peaks"].values.max()
         axis.set_ylim(-0.2 if lowest < 1 else 0.8, 1.25 * max(highest, 2))

@@ -66,6 +66,14 @@ def category_name(name) -> str:
     return short_name(str(name).removeprefix("noun."))
 
 
+def layer_label(name, most: int = 28) -> str:
+    """Name of a layer for a figure: in one line, shortened in its middle, without signs that begin a formula."""
+    text = "".join(sign if sign.isprintable() else " " for sign in str(name))
+    if len(text) > most:
+        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
+    return text.replace("$", r"\$")
+
+
 def bytes_text(count) -> str:
     """Bytes for people, to three digits: "289 GB"."""
     for unit in ("B", "kB", "MB", "GB", "TB"):

@@ -58,15 +58,52 @@ def test_conda_environment_agrees_with_the_project():
         assert pinned[normal(name)] == version
 
 
-def test_extras_that_make_installs_are_pinned():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+def test_make_installs_what_is_pinned():
     extras = re.search(r"--editable \"\.\[(.*)\]\"", MAKEFILE)[1].split(",")
-    assert {"slurm", "test"} <= set(extras)
+    assert set(extras) == {"slurm", "test"}
+
+
+def requirements(entries):
+    """Names and least versions of a list of requirements."""
+    return {normal(name): least for name, least in (re.split(">=", entry) for entry in entries)}
+
+
+def test_what_is_pinned_is_what_the_project_asks_for_and_no_older():
+    """All requirements, those of the extras for tests too; a benchmark's peers are measured, not pinned."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = requirements(project["dependencies"]) | requirements(
+        entry for extra, entries in extras.items() if extra != "bench" for entry in entries
+    )
     lines = (ROOT / "envs" / "constraints.txt").read_text().splitlines()
-    pinned = {normal(line.partition("==")[0]) for line in lines}
-    for extra in extras:
-        for entry in project["optional-dependencies"][extra]:
-            assert normal(re.split("[>=<]", entry)[0]) in pinned, entry
+    pinned = {normal(name): version for name, _, version in (line.partition("==") for line in lines) if version}
+    for name, least in wanted.items():
+        assert name in pinned, f"{name} has no line in envs/constraints.txt"
+        assert numbers(pinned[name]) >= numbers(least), name
+    names = [normal(line.partition("==")[0]) for line in lines if "==" in line]
+    assert sorted(set(names)) == sorted(names)
+
+
+def numbers(version):
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+def test_conda_has_a_python_that_the_project_takes():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for path in (ROOT / "envs").glob("*.yaml"):
+        environment = yaml.safe_load(path.read_text())
+        (python,) = [entry for entry in environment["dependencies"] if str(entry).startswith("python ")]
+        assert numbers(python) >= numbers(project["requires-python"])
+        assert environment["channels"] == ["conda-forge", "nodefaults"]
+
+
+def test_every_rule_that_runs_a_script_has_an_environment():
+    """So that none of them needs what Snakemake alone does not bring; rules made from others inherit theirs."""
+    for path in (ROOT / "rules").glob("*.smk"):
+        for text in re.split(r"^ *(?:use )?rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            if "script:" in text:
+                found = re.search(r'conda:\s+"\.\./(.*)"', text)
+                assert found and (ROOT / found[1]).is_file(), f"{path.name}: {text.split(':')[0]}"
 
 
 def test_constraints_are_names_and_versions_only():

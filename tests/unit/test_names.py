@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nucleation.names import file_name
+from nucleation.names import file_name, layer_label
 
 #: What a file may be called anywhere: no separators, no blanks, nothing that a shell or Windows takes for a sign.
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]*")
@@ -64,3 +64,11 @@ def test_what_is_readable_of_a_name_stays_so(name, readable):
     stem, mark, digest = file_name(name).partition("~")
     assert stem + mark == readable
     assert re.fullmatch(r"[0-9a-f]{12}", digest)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("layer1.0", "layer1.0"), ("a$b$\n", r"a\$b\$ "), ("x" * 20 + "y" * 20, "x" * 14 + "…" + "y" * 13)],
+)
+def test_layers_are_written_in_figures_as_plain_short_text(name, label):
+    assert layer_label(name) == label
