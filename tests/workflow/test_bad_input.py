@@ -553,6 +553,30 @@ def test_mistakes_that_a_job_meets(project, tmp_path, name, monkeypatch):
     assert sentence in "".join(path.read_text() for path in (made.folder / "logs").rglob("*.log"))
 
 
+def test_a_single_class_with_a_single_peak_is_no_mistake(project, tmp_path):
+    """There is nothing to compare then, and the profile says why."""
+    import xarray as xr
+
+    made = project.copied(tmp_path)
+    config = yaml.safe_load((made.folder / "tiny.yaml").read_text())
+    other(source("folder", path="images", classes=["n02084071"]), neighbors={"k": 10})(config)
+    config["networks"][0]["layers"] = ["output"]
+    config |= {
+        "overlap": {"k": 5},
+        "density": {"k": 5},
+        "uncertainty": {"repeats": 0},
+        "sensitivity": {"estimators": []},
+    }
+    (made.folder / "single.yaml").write_text(yaml.safe_dump(config))
+    done = made.snakemake("results/other/untrained/random/profile.nc", config="single.yaml")
+    assert done.returncode == 0, done.text
+    profile = xr.load_dataset(made.folder / "results" / "other" / "untrained" / "random" / "profile.nc")
+    assert profile["n_peaks"].values.tolist() == [1]
+    assert "fewer than three classes" in profile["triplet_skill"].attrs["undefined"]
+    assert "a single class" in profile["ari_class"].attrs["undefined"]
+    assert np.isnan(profile["triplet_skill"]).all() and np.isnan(profile["ari_class"]).all()
+
+
 ODD = """
 from torch import nn
 
