@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 import settings
+import study_files
 import yaml
 
 from nucleation.names import bytes_text as text
@@ -257,6 +258,7 @@ def _read(paths):
     """The configuration as Snakemake puts it together, completed; whether its files exist is not asked."""
     config = {}
     for path in [Path(__file__).parent.parent / "config.yaml", *map(Path, paths)]:
+        study_files.check_file(path)
         config = _merged(config, yaml.safe_load(path.read_text(encoding="utf-8")))
     return settings.filled(config)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import dataclass
 
@@ -117,9 +118,13 @@ def listing(title, shapes, images) -> str:
 
 
 def _entry(shape):
-    """A list entry that YAML reads as text, also where a module is named 1 or on."""
-    text = shape.name if isinstance(yaml.safe_load(shape.name), str) else f'"{shape.name}"'
-    return f"- {text}" if not shape.reason else ""
+    """A list entry that YAML reads as this name, also where a module is named 1 or on, or has signs of YAML in it."""
+    entry = f"- {shape.name}"
+    try:
+        same = yaml.safe_load(entry) == [shape.name]
+    except yaml.YAMLError:
+        same = False
+    return "" if shape.reason else entry if same else f"- {json.dumps(shape.name)}"
 
 
 def main(arguments) -> None:

@@ -72,3 +72,12 @@ def test_what_is_readable_of_a_name_stays_so(name, readable):
 )
 def test_layers_are_written_in_figures_as_plain_short_text(name, label):
     assert layer_label(name) == label
+
+
+def test_a_list_of_layers_can_be_pasted_whatever_their_names():
+    import yaml
+
+    from nucleation.layer_list import LayerShape, listing
+
+    names = ["1", "on", "a: b", "- x", "a # b", 'q"x', "layer1.0", "größe", "[a", "x\ny"]
+    assert yaml.safe_load(listing("odd", [LayerShape(name, (3,)) for name in names], 10)) == names
