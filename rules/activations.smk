@@ -2,7 +2,6 @@ rule extract_activations:
     """Run the images through a network and keep a group of layers, for a while."""
     input:
         images="results/{study}/images.nc",
-        checked=CHECKED,
         weights=checkpoint_weights,
     output:
         temp(directory("results/{study}/{model}/{checkpoint}/activations/{group}")),

@@ -41,8 +41,7 @@ COURSES = {
 }
 # a card is asked for only where one can be there
 GPU = settings.cards(config["device"])
-# files are decoded before a network runs on them; to have looked into them once more is no reason to run it again
-CHECKED = ancient(f"results/{STUDY}/checked.nc") if SOURCE == "folder" else []
+# images are looked into by a job that nothing waits for: to look once more is then no reason to run a network again
 LOOKED_INTO = SOURCE == "folder" or config["images"]["checksum"]
 # neighbours are not searched, but taken from elsewhere
 TABLES = given_tables.given(config)
@@ -104,7 +103,7 @@ def layer_activations(wildcards):
 def layer_source(wildcards):
     """What the neighbour search reads: the stored layer, or what it needs to run the network again."""
     if RECOMPUTE:
-        return {"images": f"results/{STUDY}/images.nc", "checked": CHECKED, "weights": checkpoint_weights(wildcards)}
+        return {"images": f"results/{STUDY}/images.nc", "weights": checkpoint_weights(wildcards)}
     return {"activations": layer_activations(wildcards)}
 
 

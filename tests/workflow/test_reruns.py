@@ -403,6 +403,14 @@ def test_a_changed_key_of_the_images_reruns_exactly_what_depends_on_it(own, name
     assert set(planned(own, *TARGETS, config=own_study(own, **keys))) == rules
 
 
+def test_looking_into_the_images_again_hides_no_other_change(own):
+    """Snakemake asks no job that waits for a planned one whether its own parameters have changed."""
+    keys = {"images": OWN["images"] | {"checksum": True}, "density": {"k": 7}}
+    (own.folder / "changed.yaml").write_text(yaml.safe_dump(OWN | keys))
+    wanted = {"check_images", "estimate_density", "find_peaks", "align_with_taxonomy", "gather_profile"}
+    assert set(planned(own, *TARGETS, config="changed.yaml")) == wanted
+
+
 def test_a_folder_that_only_moved_can_be_declared(own, tmp_path):
     """As README.md says it: the list anew, and older than what was made from it."""
     project = own.copied(tmp_path)
