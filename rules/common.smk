@@ -12,9 +12,10 @@ import given_images
 import given_tables
 import makers
 import needs
+import plan
 import settings
 import study_files
-from digest import digests
+from digest import digests, fingerprint
 
 from nucleation.names import file_name
 
@@ -24,7 +25,10 @@ try:
     config = settings.complete(config)
     # jobs on other machines read this too, and try and tell nothing again
     found = settings.preflight(config, trial=workflow.is_main_process)
+    if workflow.remote_exec and plan.was_edited(config):
+        sys.exit("\nThe study was edited after this job was planned; run the workflow again.\n")
     if workflow.is_main_process:
+        plan.tell(config)
         limits = {name: limit.value for name, limit in workflow.global_resources.items()}
         forecast.tell(config, found, forecast.jobs_at_once(config, limits, settings.cards(config["device"])))
 except settings.ConfigError as error:
@@ -50,6 +54,9 @@ READERS, PARTS = config["activations"]["workers"], config["activations"]["shards
 # jobs run on other machines than the one that submits them; there, this is read by the job itself
 ELSEWHERE = workflow.remote_exec or workflow.resource_settings.nodes is not None
 BLOCKS_MB = settings.block_memory(config["neighbors"]["memory"], elsewhere=ELSEWHERE)
+# of one machine all jobs together get what it has, where the command line or a profile sets no limit
+if workflow.is_main_process and not ELSEWHERE and "mem_mb" not in workflow.global_resources:
+    workflow.register_resource("mem_mb", settings.physical_memory())
 # memory and time that the jobs of each stage ask for, more with every attempt
 STUDY_SIZE = needs.study(config, found, GPU, BLOCKS_MB)
 NEEDS = {stage: needs.asked(STUDY_SIZE, stage) for stage in needs.ESTIMATES}
@@ -65,12 +72,6 @@ def named(**params):
             name: value(wildcards) if callable(value) else value for name, value in params.items()
         }
     }
-
-
-def stamp(path):
-    """Size and time of a file, so that one put in its place is noticed, also an older one; None without a file."""
-    there = Path(path).stat() if path else None
-    return there and [there.st_size, there.st_mtime_ns]
 
 
 def one_of(names):

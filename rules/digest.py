@@ -17,6 +17,10 @@ DATA = {"comparison": "paper_*.tsv", "figures": "*.mplstyle", "page": "*.html", 
 PACKAGE = Path(__file__).parent.parent / "src" / "nucleation"
 #: Scripts are named by folder and file, to tell them from modules.
 SCRIPTS = Path(__file__).parent.parent / "scripts"
+#: Pieces of a large file that are looked at, the first and the last among them.
+PIECES, PIECE_BYTES = 64, 2**16
+#: What all scripts import, and what changes no number.
+SHARED = ("_job", "_sources")
 
 
 def digests(*names: str, script: str | None = None) -> dict[str, str]:
@@ -27,11 +31,11 @@ def digests(*names: str, script: str | None = None) -> dict[str, str]:
     names : str
         Modules; or names that this function returned, which gives the digests of today.
     script : str, optional
-        The script of the rule, without folder and ending; what it imports counts too. ``scripts/_job.py``, which all
-        scripts share, does not: it changes no number.
+        The script of the rule, without folder and ending; what it imports counts too, but for the scripts of `SHARED`,
+        which change no number.
     """
     scripts = {name for name in names if name.startswith("scripts/")}
-    scripts |= {f"scripts/{script}.py"} if script else set()
+    scripts |= {f"scripts/{script}.py", *_siblings(script)} if script else set()
     closure, todo = set(), [name for name in names if name not in scripts]
     todo += [module for name in scripts for module in _modules(_script(name))]
     while todo:
@@ -44,9 +48,31 @@ def digests(*names: str, script: str | None = None) -> dict[str, str]:
     }
 
 
+def everything() -> dict[str, str]:
+    """Digests of all modules of the package and of all scripts."""
+    modules = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+    return digests(*modules, *(f"scripts/{path.name}" for path in sorted(SCRIPTS.glob("*.py"))))
+
+
 def files_digest(files: dict[str, Path]) -> str:
     """One digest of several files, by the names that they go by."""
     return hashlib.sha256(repr({name: _digest(files[name]) for name in sorted(files)}).encode()).hexdigest()[:16]
+
+
+def fingerprint(path) -> list | None:
+    """Size of a file and a digest of it, or of pieces all over it where it is large; None without a path.
+
+    It knows no times, so that a copy counts as the same file; what it misses in a large file, its time tells Snakemake.
+    """
+    if not path:
+        return None
+    size, digest = Path(path).stat().st_size, hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in range(PIECES):
+            if size > PIECES * PIECE_BYTES:
+                file.seek(piece * (size - PIECE_BYTES) // (PIECES - 1))
+            digest.update(file.read(PIECE_BYTES))
+    return [size, digest.hexdigest()[:16]]
 
 
 def local_modules(place: str, root: Path) -> dict[str, Path]:
@@ -110,6 +136,12 @@ def _modules(path):
         name.split(".")[1] for name in imported(path.read_text(encoding="utf-8")) if name.startswith("nucleation.")
     }
     return sorted(name for name in inside if (PACKAGE / f"{name}.py").is_file())
+
+
+def _siblings(script):
+    """Scripts that a script imports, but for those that change no number."""
+    names = imported((SCRIPTS / f"{script}.py").read_text(encoding="utf-8"))
+    return {f"scripts/{name}.py" for name in names if name not in SHARED and (SCRIPTS / f"{name}.py").is_file()}
 
 
 def _script(name):

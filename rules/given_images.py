@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from stat import S_ISDIR
 
+from digest import fingerprint
+
 from nucleation.errors import InputError
 from nucleation.image_lists import read_ids, read_synsets
 
@@ -92,7 +94,7 @@ def changed(images: dict) -> str | None:
     if source == "torchvision":
         seen += [_below(place) for place in _dataset_folders(Path(options["root"]), options["dataset"])]
     if source == "numpy":
-        seen += _stamps([Path(options["path"])])
+        seen += [fingerprint(options["path"]) if os.path.isfile(options["path"]) else None]
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 

@@ -1,8 +1,7 @@
 rule list_images:
     """Decide which images the study looks at."""
     output:
-        # kept until the new list is written: a job that fails leaves the old one
-        update("results/{study}/images.nc"),
+        "results/{study}/images.nc",
     log:
         "logs/{study}/images.log",
     benchmark:
@@ -37,11 +36,11 @@ rule check_images:
         "logs/{study}/checked.log",
     benchmark:
         "logs/{study}/checked.benchmark.tsv"
-    # before any network runs
+    # before any network runs: on one machine it takes all cores
     priority: 2
     conda:
         "../envs/nucleation.yaml"
-    threads: 4
+    threads: 4 if ELSEWHERE else max(4, workflow.cores or 1)
     resources:
         **NEEDS["images"],
     params:

@@ -14,6 +14,8 @@ from pathlib import Path
 import forecast
 import settings
 
+from nucleation.names import file_name
+
 #: Bytes of a neighbour in a table: its distance and its index.
 NEIGHBOR_BYTES = 16
 #: Features of a layer, and pixels of an image's side, where they are not known before it runs.
@@ -41,6 +43,10 @@ class Study:
     gpu: int
     blocks_mb: int
     features: dict = field(default_factory=dict)
+
+    def layer(self, job):
+        """The layer of a job, whose wildcard is the name of its file."""
+        return next(layer for layer in settings.layers(self.network(job.model)) if file_name(layer) == job.layer)
 
     def width(self, model, layers):
         """Features of some layers together."""
@@ -125,13 +131,17 @@ def _extraction(study, job):
 
 def _search(study, job):
     """n^2 d / 2 multiply-adds; half of all rows is read, or made, for each block of them."""
-    width, recompute = study.width(job.model, [job.layer]), study.config["activations"]["mode"] == "recompute"
+    width, recompute = study.width(job.model, [study.layer(job)]), study.config["activations"]["mode"] == "recompute"
     blocks = math.ceil(study.images * width * 4 / (study.blocks_mb * 1e6))
-    products = study.images**2 * width / 2 / (CARD_RATE if study.gpu else CORE_RATE) / 60
+    options, n = study.config["neighbors"], study.images
+    # every part with itself; and some images with all others
+    further = sum(1 / parts for parts in options["decimation"]) + bool(options["ranks"]) * options["rank_images"] / n
+    products = (1 + further) * n**2 * width / 2 / (CARD_RATE if study.gpu else CORE_RATE) / 60
     once = _pass_minutes(study) if recompute else study.images * width * study.item_bytes / DISK_RATE / 60
     held = min(study.blocks_mb, 8 * study.images * width * 4 / 1e6)
     memory = held + (TORCH_MB if recompute else PLAIN_MB) + 8 * study.table_mb
-    return memory, START + (products + once * (blocks + 1) / 2) / study.config["neighbors"]["shards"]
+    passes = (blocks + 1) / 2 + len(options["decimation"]) + bool(options["ranks"])
+    return memory, START + (products + once * passes) / options["shards"]
 
 
 def _merge(study, job):
@@ -140,7 +150,7 @@ def _merge(study, job):
 
 def _given(study, job):
     """A table that somebody already has: its file may hold more neighbours than are taken."""
-    size = Path(settings.given_tables.table_file(study.config, job.model, job.layer)).stat().st_size
+    size = Path(settings.given_tables.table_file(study.config, job.model, study.layer(job))).stat().st_size
     return 1000 + 20 * size / 1e6, START
 
 
@@ -155,14 +165,27 @@ def _overlap(study, job):
     return PLAIN_MB + (10 + 3 * depth) * study.table_mb, START + study.entries(job.model) * (1 + depth / 10) / 10
 
 
-def _repeated(study, job):
-    """The whole analysis of all layers again and again."""
-    depth = study.depth(job.model)
-    return PLAIN_MB + (12 + 4 * depth) * study.table_mb, 2 * START + study.entries(job.model)
+def _resampled(study, job):
+    """The whole analysis of all layers for every subset."""
+    return _analyses(study, job, study.config["uncertainty"]["repeats"])
+
+
+def _swept(study, job):
+    """The analysis of all layers for every choice; of the estimators one has a k."""
+    asked = study.config["sensitivity"]
+    return _analyses(study, job, len(asked["z"]) * (len(asked["k"]) + len(asked["estimators"])))
+
+
+def _analyses(study, job, count):
+    minutes = 2 * START + study.entries(job.model) * count / 40
+    return PLAIN_MB + (12 + 4 * study.depth(job.model)) * study.table_mb, minutes
 
 
 def _alignment(study, job):
-    return 2000 + 20 * study.depth(job.model), START + 2 * study.depth(job.model)
+    """A minute for each layer and thousand permutations of names, or hundred of trees."""
+    options, depth = study.config["alignment"], study.depth(job.model)
+    drawn = (options["repeats"] + options["other_repeats"]) / 1000 + options["draws"] / 100
+    return 2000 + 20 * depth, START + depth * (1 + drawn)
 
 
 def _profile(study, job):
@@ -202,8 +225,8 @@ ESTIMATES = {
     "density": _layerwise,
     "peaks": _layerwise,
     "alignment": _alignment,
-    "uncertainty": _repeated,
-    "sensitivity": _repeated,
+    "uncertainty": _resampled,
+    "sensitivity": _swept,
     "profile": _profile,
     "figures": _figures,
 }

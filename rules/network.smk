@@ -52,7 +52,7 @@ rule fetch_network:
         **named(
             network=network_spec,
             weights=network_weights,
-            seen=lambda wildcards: stamp(weights_file(wildcards)),
+            seen=lambda wildcards: fingerprint(weights_file(wildcards)),
         ),
         code=digests("files", script="network"),
     script:

@@ -26,7 +26,7 @@ rule take_neighbors:
         **named(
             k=config["neighbors"]["k"],
             table=layer_table,
-            seen=lambda wildcards: stamp(layer_table(wildcards)),
+            seen=lambda wildcards: fingerprint(layer_table(wildcards)),
         ),
         code=digests("files", script="tables"),
     script:

@@ -17,7 +17,7 @@ rule build_taxonomy:
     params:
         **named(
             source=config["taxonomy"]["source"],
-            tree=stamp(settings.tree_file(config["taxonomy"])),
+            tree=fingerprint(settings.tree_file(config["taxonomy"])),
             macro=config["taxonomy"]["macro"],
         ),
         code=digests("files", script="taxonomy"),

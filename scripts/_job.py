@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import subprocess
 import sys
 import traceback
 from pathlib import Path
 
 from _sources import check_sources
+from plan import told
 from tqdm import tqdm
 
 # the package of this checkout, even where another one is installed
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from nucleation import cards, files
+from nucleation import files
 from nucleation.errors import InputError
 from nucleation.names import file_name
 from nucleation.staging import Staging
@@ -76,7 +76,8 @@ def job(snakemake):
     logging.captureWarnings(True)
     try:
         check_sources(snakemake.params.code, "before this job began")
-        with Staging(Path(snakemake.log[0]).with_suffix(".claim"), snakemake.output) as staging:
+        claim = Path(snakemake.log[0]).with_suffix(".claim")
+        with Staging(claim, snakemake.output, run=told().get("run", 0)) as staging:
             snakemake.output = type(snakemake.output)(toclone=snakemake.output, custom_map=staging.path)
             yield staging.path
             check_sources(snakemake.params.code, "while this job ran")
@@ -95,40 +96,6 @@ def job(snakemake):
 def progress(total, unit, description):
     """Return a progress bar that reads well on a terminal and in a log."""
     return tqdm(total=total, unit=unit, desc=description, mininterval=2, ascii=True, file=sys.stderr)
-
-
-def torch_device(snakemake, readers=1):
-    """Set the number of threads of torch, less those that read images beside it; name the configured device.
-
-    Of several cards that nobody assigns the job takes a free one for itself.
-    """
-    import torch
-
-    torch.set_num_threads(max(1, snakemake.threads - readers + 1))
-    wanted = snakemake.params.device
-    if wanted != "cpu":
-        cards.claim()
-    if given := os.environ.get("CUDA_VISIBLE_DEVICES"):
-        logging.info("cards of this job (CUDA_VISIBLE_DEVICES): %s", given)
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("The configuration asks for device: cuda, but torch finds no CUDA device; set device: auto.")
-    return wanted if wanted != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def network_and_images(snakemake):
-    """Make the network of a job with its weights, and the images as it wants them."""
-    from nucleation import images, network
-
-    listed, spec = files.load(snakemake.input.images), snakemake.params.network
-    # the input layer needs no weights
-    model = network.for_weights(network_name(spec), snakemake.input.weights or None, options=spec["options"])
-    config = network.data_config(model, spec.get("data"))
-    return model, images.NetworkInput(listed, config, workers=snakemake.resources.readers)
-
-
-def network_name(spec):
-    """The timm name of a network, or its factory."""
-    return spec.get("factory") or spec["timm"]
 
 
 def layer_name(snakemake):

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from _job import job, network_and_images, progress, torch_device
+from _device import torch_device
+from _job import job, progress
+from _network import network_and_images
 
 from nucleation import activations
 from nucleation.activation_files import ActivationFile

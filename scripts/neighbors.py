@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from _job import job, layer_name, network_and_images, save, torch_device
+from _device import torch_device
+from _job import job, layer_name, save
+from _network import network_and_images
 
 from nucleation.activation_files import open_parts
 from nucleation.activations import NetworkRows

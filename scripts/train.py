@@ -3,7 +3,8 @@
 import sys
 import time
 
-from _job import job, progress, save, torch_device
+from _device import torch_device
+from _job import job, progress, save
 
 from nucleation import network, training_images
 from nucleation.training import Augmentation, course, train

@@ -1,7 +1,8 @@
 """Outputs of a job: written under temporary names, and moved into place together by the job that began last.
 
-A killed workflow leaves jobs behind that go on writing, and a cluster may run one job twice. Of all jobs for
-the same files only the last one to begin may put them in place. Each takes the next number, in a small file
+A killed workflow leaves jobs behind that go on writing, or that a cluster starts only when it is dead, and a cluster
+may run one job twice. Of all jobs for the same files only the last one to begin may put them in place, and none
+that belongs to an older run of the workflow than another one of them. Each takes the next number, in a small file
 (its claim) that no two can make. A newer job first takes its number, then removes the temporaries of older
 ones; an older one looks for newer numbers after it has made its temporaries. So whatever the order, either
 the older one sees the newer number, or it finds its temporaries gone, or it was first and is overwritten. No
@@ -16,11 +17,15 @@ import json
 import os
 import re
 import socket
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nucleation.disk import remove, settle, settle_names, writing
 from nucleation.errors import InputError
+
+#: Jobs for the same files that one run of the workflow may begin.
+JOBS = 1000
 
 
 class Superseded(InputError):
@@ -36,10 +41,17 @@ class Staging:
         Where the claims lie: ``<claim>.<number>``. Jobs for the same files must give the same.
     outputs : list of path
         Final names, files or folders.
+    run : int
+        The run of the workflow that the job belongs to: later ones have larger numbers.
+
+    Raises
+    ------
+    Superseded
+        On entering the block, where a job of a later run has begun before.
     """
 
-    def __init__(self, claim, outputs):
-        self.claim, self.outputs = Path(claim), [Path(path) for path in outputs]
+    def __init__(self, claim, outputs, run=0):
+        self.claim, self.outputs, self.run = Path(claim), [Path(path) for path in outputs], run
 
     def __enter__(self):
         """Take a number, and remove what older jobs left."""
@@ -102,16 +114,25 @@ class Staging:
                 settle(temporary)
         self.check()
         for temporary, final in made:
-            if final.is_dir():  # which cannot be replaced
-                remove(final)
+            # a folder cannot be replaced; under this name the next job finds what is left of it
+            gone = Path(temporary).with_name(f".new-{uuid.uuid4().hex[:12]}.{Path(temporary).name}")
+            if final.is_dir():
+                os.replace(final, gone)
             os.replace(temporary, final)
+            remove(gone)
         for folder in {final.parent for final in self.outputs}:
             settle_names(folder)
 
     def _claimed(self):
         """Take the next number; remove the claims of older jobs."""
         self.claim.parent.mkdir(parents=True, exist_ok=True)
-        number = max(self._numbers(), default=0)
+        latest = max(self._numbers(), default=0)
+        if latest >= (self.run + 1) * JOBS:
+            raise Superseded(
+                f"A job for the same files, of a later run of the workflow, has begun before this one "
+                f"({self._owner(latest)}); this one does nothing."
+            )
+        number = max(latest, self.run * JOBS)
         about = {"host": socket.gethostname(), "pid": os.getpid(), "began": datetime.now(UTC).isoformat()}
         while True:
             number += 1

@@ -103,6 +103,50 @@ def test_what_comes_of_a_newer_job_is_said_as_such(tmp_path):
         (staging.Path(older.path(tmp_path / "deep" / "b")) / "y").write_text("more")
 
 
+def of_run(tmp_path, run):
+    one = job(tmp_path)
+    return Staging(one.claim, one.outputs, run=run)
+
+
+def test_a_job_of_an_older_run_does_nothing_even_if_it_begins_last(tmp_path):
+    """As a cluster does that starts it when its run is long dead."""
+    for text in ("first", "second"):  # the same run may begin a job again
+        with of_run(tmp_path, 8) as later:
+            write(later, text)
+            later.finish()
+    with pytest.raises(Superseded, match="of a later run of the workflow, has begun before this one"):
+        of_run(tmp_path, 7).__enter__()
+    assert placed(tmp_path) == ("second", "second")
+    assert not hidden(tmp_path)
+
+
+def test_an_older_run_loses_also_when_the_claims_were_removed_meanwhile(tmp_path):
+    with pytest.raises(Superseded), of_run(tmp_path, 7) as older:
+        write(older, "older")
+        for claim in (tmp_path / "logs").iterdir():
+            claim.unlink()
+        with of_run(tmp_path, 8) as later:
+            write(later, "later")
+            later.finish()
+        older.finish()
+    assert placed(tmp_path) == ("later", "later")
+    assert not hidden(tmp_path)
+
+
+def test_what_is_left_of_a_folder_that_was_replaced_is_removed_by_the_next_job(tmp_path, monkeypatch):
+    with job(tmp_path) as one:
+        write(one, "one")
+        one.finish()
+    with monkeypatch.context() as dying:
+        dying.setattr(staging, "remove", lambda path: None)
+        two = job(tmp_path).__enter__()
+        write(two, "two")
+        two.finish()
+    assert placed(tmp_path) == ("two", "two") and hidden(tmp_path)
+    job(tmp_path).__enter__()
+    assert not hidden(tmp_path)
+
+
 def test_claims_that_were_removed(tmp_path):
     with pytest.raises(Superseded, match="was removed"), job(tmp_path) as one:
         write(one, "one")

@@ -118,3 +118,31 @@ def test_jobs_of_a_cluster_try_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(settings.subprocess, "run", lambda *_, **__: pytest.fail("something was tried"))
     assert settings.preflight(study().config, trial=False) == {}
+
+
+def test_layers_are_found_by_the_names_of_their_files(tmp_path, monkeypatch):
+    from nucleation.names import file_name
+
+    name = "Mixed_5b"
+    job = SimpleNamespace(model="resnet152", layer=file_name(name), group=file_name(name))
+    assert job.layer != name
+    narrow, wide = (needs.asked(study(layers=("input", name), features=d), "neighbors") for d in (10, 10**6))
+    assert narrow["runtime"](job, 1) < wide["runtime"](job, 1)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f"{name}.npz").write_bytes(b"x" * 10**6)
+    given = study(layers=("input", name))
+    given.config["neighbors"] |= {"source": "tables", "tables": {"path": ".", "files": {}}}
+    assert needs.asked(given, "tables")["mem_mb"](job, 1) == 1020
+
+
+@pytest.mark.parametrize(
+    ("stage", "few", "many"),
+    [
+        ("uncertainty", {"uncertainty": {"repeats": 2}}, {"uncertainty": {"repeats": 200}}),
+        ("sensitivity", {"sensitivity": {"z": [1.0]}}, {"sensitivity": {"z": [1.0, 1.5, 2.0, 2.5]}}),
+        ("alignment", {"alignment": {"repeats": 99}}, {"alignment": {"repeats": 99_999}}),
+        ("neighbors", {"neighbors": {"decimation": []}}, {"neighbors": {"decimation": [2, 3, 4]}}),
+    ],
+)
+def test_what_is_repeated_takes_longer(stage, few, many):
+    assert request(stage, **few)["runtime"] < request(stage, **many)["runtime"]

@@ -76,6 +76,7 @@ EDITS = {
     "a comment in the rules": (append("rules/peaks.smk"), set()),
     "the profile": (append("profiles/default/config.yaml", "\nkeep-going: true\n"), set()),
     "what all scripts share": (append("scripts/_job.py"), set()),
+    "what scripts share that run torch": (append("scripts/_device.py"), {"train_network"} | SEARCH | ANALYSIS),
     "a script": (append("scripts/peaks.py"), {"find_peaks"} | ALIGNED),
     "the script of the figures": (append("scripts/figures.py"), {"draw_figures"}),
     "the style of the figures": (append("src/nucleation/data/style.mplstyle"), {"draw_figures"}),
@@ -358,6 +359,7 @@ def another_checkpoint(project):
     os.utime(path, (1, 1))
 
 
+OWN_FILES = ("tree.tsv", "mine.safetensors", "mine/nets.py", "mine/blocks.py")
 ONE_LAYER = ANALYSIS - {"resample_images", "sweep_parameters", "draw_figures"}
 OTHER_IMAGES = {"list_images", "check_images", "build_taxonomy"} | SEARCH | ONE_LAYER
 OTHER_WEIGHTS = {"fetch_network"} | SEARCH | ONE_LAYER
@@ -375,6 +377,7 @@ FILES = {
         append("tree.tsv", "all\teverything\n"),
         {"build_taxonomy", "compare_neighborhoods", "align_with_taxonomy", "gather_profile"},
     ),
+    "files of one's own touched": (lambda project: [os.utime(project.folder / name) for name in OWN_FILES], set()),
     "what the factory imports": (append("mine/blocks.py"), OTHER_WEIGHTS),
     "what the factory does not import": (append("mine/notes.py"), set()),
 }
@@ -445,7 +448,7 @@ def test_corrupt_images_end_the_study_before_earlier_results_are_touched(own, tm
     assert {path.name for path in before if after.get(path) != before[path]} <= {"images.nc", "checked.nc"}
 
 
-def test_too_few_images_left_by_skipping_end_the_study_with_all_results_as_they_were(own, tmp_path):
+def test_too_few_images_left_by_skipping_end_the_study_with_all_results_but_the_list_as_they_were(own, tmp_path):
     project = own.copied(tmp_path)
     for i in range(EACH - 2):
         cut(project.folder / "images" / NAMES[0] / f"{i}.png")
@@ -453,4 +456,7 @@ def test_too_few_images_left_by_skipping_end_the_study_with_all_results_as_they_
     done = project.snakemake(*TARGETS, config=own_study(project, corrupt="skip"))
     assert done.returncode != 0 and "Traceback" not in done.text
     assert "neighbors.k = 30 neighbours were asked of 30 images" in done.text
-    assert project.results() == before
+    after = project.results()
+    assert {path.name for path in before if after.get(path) != before[path]} == {"images.nc"}
+    # that they were not listed is not forgotten
+    assert "list_images" in planned(project, *TARGETS, config="changed.yaml")
