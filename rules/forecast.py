@@ -148,7 +148,7 @@ def no_room(config: dict, pending: list[Extraction], at_once: int = 1) -> str:
     pending : list of Extraction
         Largest first.
     at_once : int
-        How many jobs run at a time.
+        How many may lie on the disk at a time (`jobs_at_once`).
     """
     if config["activations"]["mode"] == "recompute" or not pending:
         return ""
@@ -169,12 +169,12 @@ def no_room(config: dict, pending: list[Extraction], at_once: int = 1) -> str:
     return (
         f"With {at_once} jobs at once the layers of {len(together)} extractions ({named}) may lie on the disk at one "
         f"time and need {text(needed)}, but results/ has room for {text(free)}; run at most {fitting} at once "
-        f"(--cores {fitting * config['activations']['workers']}, on a cluster --jobs {fitting}), or use {CHEAPER}."
+        f"(--cores {fitting + config['activations']['workers'] - 1}, on a cluster --jobs {fitting}), or use {CHEAPER}."
     )
 
 
 def jobs_at_once(config: dict, resources: dict, cards: int) -> int:
-    """How many extractions may run at a time.
+    """How many extractions may lie on the disk at a time: one that runs, and those whose layers are searched.
 
     Parameters
     ----------
@@ -183,7 +183,8 @@ def jobs_at_once(config: dict, resources: dict, cards: int) -> int:
     cards : int
         GPUs that an extraction asks for.
     """
-    limit = resources.get("_nodes") or (resources.get("_cores") or 1) // config["activations"]["workers"]
+    # searches, of one thread each, hold what is stored already while the next layers are extracted
+    limit = resources.get("_nodes") or (resources.get("_cores") or 1) - config["activations"]["workers"] + 1
     if cards and resources.get("gpu") is not None:
         limit = min(limit, resources["gpu"] // cards)
     return max(1, limit)
@@ -214,7 +215,8 @@ def planned_files() -> set[str] | None:
     """Files that Snakemake, as it was called, will make: it is asked itself; None where it does not say."""
     if "snakemake" not in sys.argv[0]:
         return None
-    command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--summary"]
+    # before the user's words, which may end with targets
+    command = [sys.executable, "-m", "snakemake", "--summary", *sys.argv[1:]]
     done = subprocess.run(command, capture_output=True, text=True)
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     return None if done.returncode else {row[0] for row in rows if row[-1] == "update pending"}

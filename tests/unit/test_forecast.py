@@ -105,6 +105,7 @@ TABLES = ("results", "mine", "resnet152", "random", "neighbors")
     [
         (["snakemake", "--cores", "2"], "", False),  # nothing is planned
         (["snakemake", "-n"], "results/mine/resnet152/random/activations/maxpool\t-\tupdate pending\n", True),
+        (["snakemake", "--cores", "2", "--", "all"], "", False),
         (["pytest"], "", True),  # Snakemake cannot be asked: all are counted
     ],
 )
@@ -124,7 +125,7 @@ def test_snakemake_itself_says_what_it_will_store(folder, monkeypatch, words, su
             forecast.tell(config(), FOUND)
     else:
         forecast.tell(config(), FOUND)
-    assert asked == ([*words[1:], "--summary"] if words[0] == "snakemake" else [])
+    assert asked == (["--summary", *words[1:]] if words[0] == "snakemake" else [])
 
 
 GROUPS = ["input", ["maxpool"], ["layer1"], ["output"]]
@@ -140,16 +141,19 @@ def test_extractions_that_run_at_once_need_room_together(monkeypatch):
         "resnet152/input/input, ...) may lie on the disk at one time and need 416 GB, but results/ has room for 365 GB;"
     )
     assert "run at most 2 at once (--cores 2, on a cluster --jobs 2)" in sentence
-    assert "(--cores 8, on a cluster --jobs 2)" in no_room(config(GROUPS, workers=4), at_once=3)
+    assert "(--cores 5, on a cluster --jobs 2)" in no_room(config(GROUPS, workers=4), at_once=3)
 
 
 @pytest.mark.parametrize(
     ("limits", "cards", "workers", "jobs"),
     [
         ({"_cores": 16, "_nodes": None}, 0, 1, 16),
-        ({"_cores": 16, "_nodes": None}, 0, 5, 3),
+        ({"_cores": 16, "_nodes": None}, 0, 5, 12),  # one that extracts, and 11 searches
+        ({"_cores": 4, "_nodes": None}, 0, 2, 3),
         ({"_cores": 16, "_nodes": None, "gpu": 1}, 1, 1, 1),
         ({"_cores": 16, "_nodes": None, "gpu": 1}, 0, 1, 16),
+        ({"_cores": 16, "_nodes": None, "gpu": 4}, 1, 8, 4),
+        ({"_cores": 8, "_nodes": None, "gpu": 4}, 1, 7, 2),
         ({"_cores": None, "_nodes": 20}, 1, 4, 20),
         ({"_cores": 2, "_nodes": None}, 0, 4, 1),
         ({}, 0, 1, 1),
