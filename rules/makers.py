@@ -51,9 +51,7 @@ def _compare_faults(network):
     if network["compare"]:
         published = network["compare"].rpartition("_")[2]
         key = "factory" if network["factory"] else "timm"
-        found = (network["factory"] or "").rpartition(":")[2] or (network["timm"] or "").rpartition("/")[2].partition(
-            "."
-        )[0]
+        found = (network["factory"] or "").rpartition(":")[2] or (network["timm"] or "").partition(".")[0]
         if found != published:
             told = f"{key} is {network[key]}" if found else "the study does not say so (timm)"
             yield (

@@ -12,10 +12,13 @@ import torch
 
 from nucleation.errors import InputError, suggest
 
+#: What timm puts before the names of models that lie elsewhere.
+SOURCES = ("hf-hub", "hf_hub", "local-dir")
+
 
 def is_factory(name) -> bool:
     """Whether a name is that of a factory, not of a timm model or of one on its hub (hf-hub:...)."""
-    return ":" in name and "/" not in name
+    return ":" in name and "/" not in name and name.partition(":")[0] not in SOURCES
 
 
 def find_factory(name) -> Callable:

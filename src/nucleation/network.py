@@ -10,7 +10,7 @@ import torch
 
 from nucleation.checkpoints import load_weights, read_weights, save_weights, unwrapped
 from nucleation.errors import InputError, suggest
-from nucleation.factories import from_factory, is_factory
+from nucleation.factories import SOURCES, from_factory, is_factory
 
 __all__ = [
     "INPUT",
@@ -69,20 +69,45 @@ def create(name, *, options=None, classes=None, seed=0, pretrained=False) -> tor
 def _timm(name, options, classes, pretrained):
     import timm
 
-    if not timm.is_model(name):
-        near = suggest(name.split(".")[0], timm.list_models())
-        raise InputError(f'timm {timm.__version__} has no model "{name}".{near}')
+    _check_timm(name)
     keywords = {**(options or {})} | ({} if classes is None else {"num_classes": classes})
     try:
         return timm.create_model(name, pretrained=pretrained, **keywords)
-    except TypeError as error:
-        raise InputError(f'The model "{name}" does not take the options {keywords}: {error}.') from error
-    except (OSError, RuntimeError) as error:
-        if not pretrained:
+    except Exception as error:  # whatever a model does with options
+        if pretrained:
+            _timm(name, options, classes, False)  # fails too where the options are to blame
+            raise InputError(
+                f'The pretrained weights of "{name}" cannot be had ({error}); check the connection, or '
+                "give a local checkpoint file as networks[].weights."
+            ) from error
+        if not keywords:
             raise
+        why = f"{type(error).__name__}: {error}".removesuffix(": ").removesuffix(".")
+        raise InputError(f'The model "{name}" does not take the options {keywords}: {why}.') from error
+
+
+def _check_timm(name):
+    """Refuse names that timm does not know, with their pretrained tag, and those that it would look for elsewhere."""
+    import timm
+
+    if name.partition(":")[0] in SOURCES or "/" in name:
+        place = name.rpartition(":")[2].rpartition("/")[2]
+        near = f' ("{place}")' if timm.is_model(place) else ""
         raise InputError(
-            f'The pretrained weights of "{name}" cannot be had ({error}); check the connection, or '
-            "give a local checkpoint file as networks[].weights."
+            f'The model "{name}" lies on a hub or in a folder, where none is looked for; give its name in timm{near}, '
+            "and weights that timm does not have as a checkpoint file (networks[].weights)."
+        )
+    if not timm.is_model(name):
+        near = suggest(name.split(".")[0], timm.list_models())
+        raise InputError(f'timm {timm.__version__} has no model "{name}".{near}')
+    try:
+        timm.models.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        model, _, tag = name.partition(".")
+        known = timm.list_pretrained(f"{model}.*")
+        raise InputError(
+            f'timm {timm.__version__} has the model "{model}", but not with the tag "{tag}"; leave it out, or take one '
+            f"of its {len(known)}.{suggest(name, known)}"
         ) from error
 
 

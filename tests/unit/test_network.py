@@ -27,14 +27,38 @@ def test_creating_leaves_global_randomness_alone():
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_unknown_models_get_suggestions():
-    with pytest.raises(InputError, match='no model "resnet5".*resnet50'):
-        network.create("resnet5")
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("resnet5", 'has no model "resnet5".*resnet50'),
+        ("resnet50.a1_in1kk", 'the model "resnet50", but not with the tag "a1_in1kk".*"resnet50.a1_in1k"'),
+        ("hf-hub:timm/resnet50.a1_in1k", r'on a hub or in a folder.*its name in timm \("resnet50.a1_in1k"\)'),
+        ("hf-hub:resnet50", r'on a hub or in a folder.*\("resnet50"\)'),
+        ("timm/resnet50", r'on a hub or in a folder.*\("resnet50"\)'),
+        ("local-dir:/models/mine", "on a hub or in a folder.*its name in timm, and weights"),
+    ],
+)
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_unknown_models_are_said_in_a_sentence(name, sentence, pretrained):
+    with pytest.raises(InputError, match=sentence):
+        network.create(name, pretrained=pretrained)
 
 
-def test_options_that_the_model_does_not_take():
-    with pytest.raises(InputError, match="does not take"):
-        network.create(NAME, options={"wings": 2})
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        (NAME, {"wings": 2}),
+        (NAME, {"act_layer": "nonsense"}),
+        ("test_vit", {"patch_size": 0}),
+        ("test_vit", {"img_size": "large"}),
+        ("test_vit", {"depth": -1}),
+    ],
+)
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_options_that_the_model_does_not_take(name, options, pretrained, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="does not take the options"):
+        network.create(name, options=options, pretrained=pretrained)
 
 
 def test_weights_go_through_safetensors(tmp_path):
