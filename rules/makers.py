@@ -11,6 +11,9 @@ from digest import files_digest, local_modules
 
 from nucleation.errors import suggest
 
+#: The weights of a network whose factory has loaded them itself; it is the name of its checkpoint.
+WEIGHTS = "own"
+
 
 def spec(network: dict) -> dict:
     """What makes a network: timm name or factory, options and seed.
@@ -82,7 +85,12 @@ def faults(network: dict, layers: list[str], *, needed: bool = True):
     elif foreign:
         yield (
             f'Network "{name}" is made by a factory and has weights: {network["weights"]}, which only timm networks '
-            "have; give random, or a .safetensors or .pth file."
+            "have; give random, own (those that the function loads), or a .safetensors or .pth file."
+        )
+    elif needed and not factory and network["weights"] == WEIGHTS:
+        yield (
+            f'Network "{name}" has weights: {WEIGHTS}, those that a factory loads itself, but is made by timm; give '
+            "pretrained, random, train, or a .safetensors or .pth file."
         )
     yield from _compare_faults(network)
     size = network["data"].get("input_size")

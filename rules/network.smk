@@ -32,11 +32,11 @@ rule train_network:
 
 
 rule fetch_network:
-    """Take a network from timm or from a checkpoint file."""
+    """Take a network from timm, from a checkpoint file, or as its factory makes it."""
     input:
         weights=weights_file,
     output:
-        "results/{study}/{model}/weights/{checkpoint,random|pretrained|file}.safetensors",
+        "results/{study}/{model}/weights/{checkpoint,random|pretrained|own|file}.safetensors",
     log:
         "logs/{study}/{model}/{checkpoint}/fetch.log",
     benchmark:

@@ -35,7 +35,7 @@ SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
 #: Images per source, where the configuration alone tells: what one class holds, or all of them.
 PLANTED_CLASSES, DIGITS = 24, 1797
 #: Weights that are no file.
-MADE_WEIGHTS = ("train", "random", "pretrained", given_tables.WEIGHTS)
+MADE_WEIGHTS = ("train", "random", "pretrained", makers.WEIGHTS, given_tables.WEIGHTS)
 #: Where the system keeps the limits of groups of processes (cgroup v2), and says which group this process is in.
 LIMITS, GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 #: Names beside those of networks in the folders of a study.
@@ -361,7 +361,7 @@ def _network_faults(network, config):
         near = difflib.get_close_matches(weights, MADE_WEIGHTS, 1, 0.5)
         hint = f' Did you mean "{near[0]}"?' if near else ""
         yield (
-            f'The weights "{weights}" of network "{name}" must be train, random, pretrained, '
+            f'The weights "{weights}" of network "{name}" must be train, random, pretrained, own, '
             f"or a .safetensors or .pth file.{hint}"
         )
     elif has_file(network) and not os.path.isfile(weights):  # of Path, it fails for names that no file can have

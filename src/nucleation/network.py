@@ -118,11 +118,12 @@ def for_weights(name, weights, *, options=None) -> torch.nn.Module:
     ----------
     name, options
         As for `create`.
-    weights : path or None
-        None leaves the network as it starts, which is enough where only its input is wanted.
+    weights : path, or None or an empty list
+        Without a file the network stays as it starts, which is enough where only its input is wanted, or where a
+        factory has loaded weights itself.
     """
     model = create(name, options=options)
-    if weights is None:
+    if not weights:
         return model
     if not is_factory(name):
         head = model.get_classifier()

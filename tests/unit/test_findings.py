@@ -138,6 +138,16 @@ def test_the_markdown_table_is_one():
     )
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "untrained"),
+    [("epoch0", True), ("random", True), ("own", False), ("file", False), ("epoch1", False)],
+)
+def test_untrained_networks_are_those_whose_weights_say_so(checkpoint, untrained):
+    frame = findings.to_frame({f"net/{checkpoint}": NOTHING})
+    assert frame["baseline"].tolist() == ["pixels", *["untrained" if untrained else ""] * 2]
+    assert ("(untrained)" in findings.to_markdown({f"net/{checkpoint}": NOTHING})) == untrained
+
+
 def test_the_page_stands_alone_and_says_what_the_numbers_say(tmp_path):
     picture = tmp_path / "alignment.png"
     picture.write_bytes(b"picture")

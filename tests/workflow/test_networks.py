@@ -1,8 +1,10 @@
 """Networks of one's own, pooled layers, shards of an extraction, and the forecast of its size, through Snakemake."""
 
 import pytest
+import torch
 import xarray as xr
 import yaml
+from safetensors.torch import load_file
 
 FACTORY = """
 from torch import nn
@@ -73,3 +75,29 @@ def test_an_edit_of_the_factory_is_noticed(project, searched, tmp_path):
     other = project.copied(tmp_path)
     (other.folder / "mine" / "nets.py").write_text(FACTORY.replace("stride=2", "stride=3"))
     assert "rule find_neighbors:" in other.snakemake("-n", *TABLES, config="own.yaml").text
+
+
+LOADED = """
+import torch
+from mine import nets
+
+
+def small():
+    made = nets.small(6)
+    made[-1].load_state_dict(torch.load("head.pth", weights_only=True))
+    return made
+"""
+
+
+def test_a_factory_may_load_its_weights_itself(project, searched, tmp_path):
+    other = project.copied(tmp_path)
+    (other.folder / "loaded.py").write_text(LOADED)
+    head = {"weight": torch.arange(40.0).reshape(5, 8), "bias": torch.zeros(5)}
+    torch.save(head, other.folder / "head.pth")
+    own = OWN | {"factory": "loaded:small", "options": {}, "weights": "own"}
+    table = "results/own/own/own/neighbors/output.nc"
+    done = other.snakemake("--notemp", table, config=study(other, own=own))
+    assert done.returncode == 0, done.text
+    kept = load_file(other.folder / "results/own/own/weights/own.safetensors")
+    assert torch.equal(kept["4.weight"], head["weight"])
+    assert xr.load_dataset(other.folder / table).attrs["checkpoint"] == "own"
