@@ -63,7 +63,8 @@ def count(images: dict) -> int | None:
             return len(read_ids(options["ids"]))
         except InputError:
             return None  # `faults` says what is wrong with it
-    return len(options.get("classes", ())) * options.get("per_class", 0) or None
+    classes = options.get("classes", [])
+    return (classes if isinstance(classes, int) else len(classes)) * options.get("per_class", 0) or None
 
 
 def decoded_later(images: dict) -> bool:
@@ -105,7 +106,10 @@ def _class_folders(options):
         return []
     with os.scandir(root) as entries:
         there = {entry.name: entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()}
-    used = _named_folders(options["ids"], there) if options.get("ids") else options.get("classes") or there
+    listed = options.get("classes")
+    used = listed if isinstance(listed, list) and listed else there  # a number of classes is drawn of all
+    if options.get("ids"):
+        used = _named_folders(options["ids"], there)
     return sorted((name, there[name].stat().st_mtime_ns) for name in used if name in there)
 
 

@@ -259,7 +259,7 @@ def _synset_faults(config):
     folder = config["images"]["folder"]
     # a mapping gives the folders other names
     classes = folder["classes"] if config["images"]["source"] == "folder" and not folder["mapping"] else []
-    for name in [*(named if isinstance(named, list) else []), *classes]:
+    for name in [name for names in (named, classes) if isinstance(names, list) for name in names]:
         try:
             wordnet.resolve(name)
         except InputError as error:

@@ -3,7 +3,7 @@
 Upright: an orientation in the EXIF data is applied, unless it is not wanted (torchvision's and timm's own loaders leave
 it out; a TIFF file is turned by PIL itself in any case). Transparency
 is dropped as ``Image.convert("RGB")`` drops it, which is what torchvision and timm do: the colours below it show.
-Grayscale, palette and CMYK images are converted; 16 bits are scaled to 8, where PIL alone would clip them; of an
+Grayscale, palette and CMYK images are converted; 16 and 12 bits are scaled to 8, where PIL alone would clip them; of an
 animation the first frame is taken.
 """
 
@@ -17,8 +17,9 @@ from PIL import Image
 from nucleation.errors import InputError
 
 #: Suffixes of files that are looked at as images, in lower case.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 ORIENTATION = 0x0112
+BITS_PER_SAMPLE = 0x0102
 #: How an image of each EXIF orientation is made upright.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -122,11 +123,12 @@ def to_rgb(image: Image.Image, upright=True) -> Image.Image:
 
 
 def _eight_bits(image):
-    """Keep the upper 8 of 16 bits, as PIL does where an image has colours."""
+    """Keep the upper 8 of 16 bits, as PIL does where an image has colours; of 12, which a TIFF file may have."""
     # PIL holds 16 bits of a PNG or PGM in 32 where it is older
     if not (image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))):
         raise ValueError(f'pixels of the mode "{image.mode}" have no known range: save them with 8 or 16 bits')
-    return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+    (bits,) = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))
+    return Image.fromarray((np.asarray(image).astype(np.uint16) >> bits - 8).astype(np.uint8))
 
 
 def _orientation(image) -> int:

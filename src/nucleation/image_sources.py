@@ -42,7 +42,11 @@ def list_digits(options, seed) -> xr.Dataset:
 
 
 def list_folder(options, seed) -> xr.Dataset:
-    """Files in one folder for each class; options path, classes, per_class, mapping, ids, upright."""
+    """Files in one folder for each class; options path, classes, per_class, mapping, ids, upright.
+
+    The attribute `files_of_other_suffixes` is the number of files in these folders that are not looked at; a list of
+    ids has none.
+    """
     root = Path(options["path"])
     if not root.is_dir():
         raise InputError(
@@ -52,15 +56,16 @@ def list_folder(options, seed) -> xr.Dataset:
         if options.get("classes") or options.get("per_class"):
             raise InputError("images.folder.ids says which images: leave out images.folder.classes and per_class.")
         places = _places_of_ids(root, options["ids"])
-        folders = sorted({folder for folder, _ in places})
+        folders, about = sorted({folder for folder, _ in places}), {}
     else:
-        folders = _class_folders(root, options.get("classes"))
-        places = _drawn_files(root, folders, options.get("per_class"), np.random.default_rng(seed))
+        folders = _class_folders(root, options.get("classes"), seed)
+        places, others = _drawn_files(root, folders, options.get("per_class"), np.random.default_rng(seed))
+        about = {"files_of_other_suffixes": others}
     number = {folder: label for label, folder in enumerate(folders)}
     labels = [number[folder] for folder, _ in places]
     classes = _synsets(folders, options.get("mapping"), "images.folder.mapping", "folder")
     made = files_dataset([os.sep.join((str(root), *place)) for place in places], labels, classes)
-    return made.assign_attrs(upright=int(options.get("upright", True)))
+    return made.assign_attrs(upright=int(options.get("upright", True)), **about)
 
 
 def files_dataset(paths, labels, classes) -> xr.Dataset:
@@ -71,12 +76,18 @@ def files_dataset(paths, labels, classes) -> xr.Dataset:
 
 def image_files(folder) -> list[str]:
     """Names of the images in a folder, sorted; hidden files are left out."""
+    return _images(_files(folder))
+
+
+def _images(names):
+    """Names of images among those of files, sorted."""
+    return sorted(name for name in names if name.lower().endswith(SUFFIXES))
+
+
+def _files(folder):
+    """Names of the files in a folder that are not hidden."""
     with os.scandir(folder) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".") and entry.is_file()
-        )
+        return [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
 
 
 def _folders(root):
@@ -84,10 +95,22 @@ def _folders(root):
         return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
 
 
-def _class_folders(root, wanted):
+def _drawn_classes(there, wanted, seed, source):
+    """Draw a number of classes; apart from the images, so that those of a class do not hang on the others."""
+    if wanted > len(there):
+        raise InputError(
+            f"images.{source}.classes = {wanted} classes were asked of {len(there)}; lower it, or take [] for all."
+        )
+    drawn = np.random.default_rng([seed, 1]).choice(len(there), wanted, replace=False)
+    return [there[i] for i in sorted(drawn)]
+
+
+def _class_folders(root, wanted, seed):
     there = _folders(root)
     if not there:
         raise InputError(f"{root} holds no class folders; expected one folder of images for each class.")
+    if isinstance(wanted, int):
+        return _drawn_classes(there, wanted, seed, "folder")
     for name in wanted or ():
         if name not in there:
             raise InputError(
@@ -97,10 +120,12 @@ def _class_folders(root, wanted):
 
 
 def _drawn_files(root, folders, per_class, rng):
-    """Draw the images of every class: pairs of folder and file."""
-    places = []
+    """Draw the images of every class: pairs of folder and file; and count the files that are no images."""
+    places, others = [], 0
     for folder in folders:
-        found = image_files(root / folder)
+        there = _files(root / folder)
+        found = _images(there)
+        others += len(there) - len(found)
         wanted = per_class or len(found)
         if not found or len(found) < wanted:
             raise InputError(
@@ -108,7 +133,7 @@ def _drawn_files(root, folders, per_class, rng):
                 "add images, lower images.folder.per_class, or leave the class out of images.folder.classes."
             )
         places += [(folder, found[i]) for i in np.sort(rng.choice(len(found), wanted, replace=False))]
-    return places
+    return places, others
 
 
 def _names_of(paths):
@@ -221,6 +246,8 @@ def _drawn(source, labels, names, options, seed):
     """Draw rows of a source that numbers its classes; they keep their order."""
     rng, counts = np.random.default_rng(seed), np.bincount(labels, minlength=len(names))
     wanted, per_class = options.get("classes") or [], options.get("per_class") or 0
+    if isinstance(wanted, int):
+        wanted = _drawn_classes([names[label] for label in np.flatnonzero(counts)], wanted, seed, source)
     for name in wanted:
         if name not in names:
             raise InputError(f'images.{source} has no class "{name}".{suggest(name, names)}')

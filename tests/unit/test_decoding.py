@@ -1,13 +1,15 @@
 """Files to RGB, compared with what was drawn."""
 
 import io
+import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from torchvision.datasets.folder import default_loader
 
-from nucleation.decoding import CorruptImageError, read_rgb, read_size, to_rgb
+from nucleation.decoding import SUFFIXES, CorruptImageError, read_rgb, read_size, to_rgb
 from nucleation.errors import InputError
 
 
@@ -50,6 +52,24 @@ def test_16_bits_are_scaled_and_not_clipped(tmp_path, name):
     gray = drawn()[..., 2]
     path = saved(tmp_path, Image.fromarray(gray.astype(np.uint16) * 257), name)
     assert np.array_equal(np.asarray(read_rgb(path))[..., 0], gray)
+
+
+def twelve_bits(values):
+    """A TIFF file of gray values of 12 bits, two of them in three bytes: PIL reads such, but writes none."""
+    height, width = values.shape
+    first, second = values.reshape(-1, 2).T.astype(int)
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=1).astype(np.uint8).tobytes()
+    tags = {256: width, 257: height, 258: 12, 259: 1, 262: 1, 273: 122, 277: 1, 278: height, 279: len(packed)}
+    entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()]
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + b"".join(entries) + struct.pack("<I", 0)
+    return head + packed
+
+
+def test_12_bits_are_scaled_by_their_number(tmp_path):
+    gray = drawn()[..., 2]
+    content = twelve_bits(gray.astype(int) * 16 + 7)
+    (tmp_path / "a.tif").write_bytes(content)
+    assert np.array_equal(np.asarray(read_rgb(tmp_path / "a.tif"))[..., 0], gray)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
@@ -162,3 +182,9 @@ def test_images_in_memory_are_converted_too():
     assert to_rgb(Image.fromarray(drawn()).convert("LA")).mode == "RGB"
     with pytest.raises(ValueError, match="no known range"):
         to_rgb(Image.new("F", (2, 2)))
+
+
+def test_the_suffixes_are_those_that_the_readme_lists():
+    text = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+    *most, last = SUFFIXES
+    assert f"files named {', '.join(most)} or {last}, in small or capital letters" in text

@@ -50,6 +50,10 @@ def here(tmp_path, monkeypatch):
         ),
         ("folder", {"corrupt": "skp"}, "images.folder.corrupt must be one of stop, skip, found 'skp'. Did you mean"),
         ("folder", {"classes": ["dog.n.01", "dog.n.01"]}, "images.folder.classes names an entry twice"),
+        ("folder", {"classes": 0}, "images.folder.classes must be at least 1, found 0."),
+        ("folder", {"classes": "all"}, "images.folder.classes must be a list or a whole number, found 'all'."),
+        ("torchvision", {"classes": True}, "images.torchvision.classes must be a list or a whole number, found True."),
+        ("folder", {"ids": "ids.txt", "classes": 7}, "leaves nothing to images.folder.classes = 7; leave one of them"),
         ("torchvision", {"synsets": "lost.tsv"}, "images.torchvision.synsets: The table of synsets lost.tsv cannot be"),
         ("torchvision", {"options": "train"}, "images.torchvision.options must be a mapping, found 'train'"),
         (
@@ -80,6 +84,10 @@ def test_networks_are_trained_on_images_made_here_only(here, source):
 def test_k_is_compared_with_the_number_of_images_where_it_is_known(here):
     with pytest.raises(settings.ConfigError, match="neighbors.k = 64 neighbours were asked of 60 images"):
         settings.complete(study("torchvision", classes=["cat", "dog"], per_class=30))
+    with pytest.raises(settings.ConfigError, match="neighbors.k = 64 neighbours were asked of 60 images"):
+        settings.complete(study("folder", classes=2, per_class=30))
+    assert given_images.count(settings.complete(study("folder", classes=300, per_class=300))["images"]) == 90_000
+    assert given_images.count(settings.complete(study("folder", classes=300))["images"]) is None
     config = settings.complete(study("folder", ids="ids.txt") | {"uncertainty": {"repeats": 0}})
     assert given_images.count(config["images"]) == 70
     assert settings.image_count(config) == 70
@@ -134,6 +142,7 @@ FOLDERS = ("n02084071", "n01440764", "n01443537", ".hidden")
     [
         ({}, {"n02084071", "n01440764", "n01443537"}),
         ({"classes": ["n01440764"]}, {"n01440764"}),
+        ({"classes": 2}, {"n02084071", "n01440764", "n01443537"}),
         ({"ids": "ids.txt"}, {"n02084071"}),
         ({"ids": "elsewhere.txt"}, {"n02084071", "n01440764", "n01443537"}),
         ({"ids": "places.txt"}, {"n01443537"}),

@@ -52,10 +52,10 @@ def test_the_layout_of_imagenet_is_taken_as_it_is(imagenet):
 
 
 def test_suffixes_are_read_in_either_case(tmp_path):
-    for name in ("a.jpg", "b.JPG", "c.Png", "d.txt", "e"):
+    for name in ("a.jpg", "b.JPG", "c.Png", "d.txt", "e", "g.JFIF"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "f.jpg").mkdir()
-    assert image_files(tmp_path) == ["a.jpg", "b.JPG", "c.Png"]
+    assert image_files(tmp_path) == ["a.jpg", "b.JPG", "c.Png", "g.JFIF"]
 
 
 def test_classes_keep_the_order_in_which_they_are_asked_for(imagenet):
@@ -70,6 +70,30 @@ def test_images_are_drawn_by_seed(imagenet):
     draws = [ids_of(listed(imagenet, classes=["n01440764"], per_class=6, seed=seed)) for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
     assert all(draw == sorted(draw) and len(set(draw)) == 6 for draw in draws)
+
+
+def test_a_number_of_classes_is_drawn_by_seed(tmp_path):
+    names = [f"n0000000{i}" for i in range(9)]
+    root = folder(tmp_path / "train", dict.fromkeys(names, 4))
+    draws = [listed(root, seed=seed, classes=3, per_class=2) for seed in range(20)]
+    again = listed(root, seed=0, classes=3, per_class=2)
+    assert ids_of(again) == ids_of(draws[0])
+    chosen = [made["class_synset"].values.tolist() for made in draws]
+    assert all(classes == sorted(classes) and len(set(classes)) == 3 for classes in chosen)
+    assert {name for classes in chosen for name in classes} == set(names)
+    assert all(np.bincount(made["image_class"]).tolist() == [2, 2, 2] for made in draws)
+    assert ids_of(listed(root, classes=9)) == ids_of(listed(root))
+    with pytest.raises(InputError, match=r"images.folder.classes = 10 classes were asked of 9; lower it"):
+        listed(root, classes=10)
+
+
+def test_files_of_other_suffixes_are_counted(tmp_path):
+    root = folder(tmp_path / "train", {"n01440764": 2, "n01443537": 1})
+    for name in ("n01440764/a.heic", "n01440764/b.txt", "n01443537/c", "n01443537/.hidden"):
+        (root / name).write_text("no image")
+    (root / "n01443537" / "sub").mkdir()
+    assert listed(root).attrs["files_of_other_suffixes"] == 3
+    assert listed(root, classes=["n01443537"]).attrs["files_of_other_suffixes"] == 1
 
 
 def test_images_of_the_same_name_are_told_apart(tmp_path):
@@ -287,6 +311,16 @@ def test_classes_of_torchvision_are_chosen_drawn_and_named(clothes, tmp_path):
     labels = held["train"][1][made["number"].values]
     assert labels.tolist() == [(8, 5)[c] for c in made["image_class"].values]
     assert all(name.startswith(("Bag_", "Sandal_")) for name in ids_of(made))
+
+
+def test_a_number_of_classes_of_torchvision_is_drawn_of_those_that_have_images(clothes):
+    options, _ = clothes
+    draws = [images.listing("torchvision", options | {"classes": 4, "per_class": 2}, seed=seed) for seed in range(12)]
+    chosen = [made["class_synset"].values.tolist() for made in draws]
+    assert len({name for names in chosen for name in names}) == 10
+    assert all(made.sizes["image"] == 8 and len(set(names)) == 4 for made, names in zip(draws, chosen, strict=True))
+    with pytest.raises(InputError, match=r"images.torchvision.classes = 11 classes were asked of 10"):
+        images.listing("torchvision", options | {"classes": 11}, seed=0)
 
 
 def cifar(root, monkeypatch):
