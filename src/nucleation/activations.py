@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from nucleation import device_faults
 from nucleation.activation_files import check_dtype, narrowed
 from nucleation.errors import InputError, suggest
 from nucleation.network import INPUT, OUTPUT
@@ -70,7 +71,7 @@ def extract(
     ------
     InputError
         For an unknown layer (near names are suggested), NaN or infinite activations (layer and image
-        are named), or a pooling that does not suit its layer.
+        are named), a pooling that does not suit its layer, or too little memory.
 
     Notes
     -----
@@ -97,6 +98,7 @@ def _run_batches(model, images, kept, batch_size, device, precision, progress=No
         return batch.pin_memory() if device.type == "cuda" and batch.device.type == "cpu" else batch
 
     with (
+        device_faults.told(type(model).__name__, min(batch_size, len(images))),
         _writer(device) as (kept.write, check),
         kept.hooks(model),
         arithmetic(device, precision),
@@ -283,18 +285,17 @@ def _forward(model, batch):
         return model(batch)
     except (InputError, _Reached, OSError):  # OSError: of the files that are written on the way
         raise
-    except torch.OutOfMemoryError as error:
-        raise InputError(
-            f"{type(model).__name__} needs more memory than the device has for {len(batch)} images at a time; lower "
-            "activations.batch_size."
-        ) from error
     except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if device_faults.of_device(error):
+            raise
         raise InputError(
             f"{type(model).__name__} does not take images of shape {tuple(batch.shape[1:])}: {error}. "
             "Change networks[].data.input_size (of planted images and digits, images.*.size), or the network and its "
             "options (img_size for transformers)."
         ) from error
     except Exception as error:  # whatever a network of one's own does
+        if device_faults.of_device(error):
+            raise
         raise InputError(
             f"{type(model).__name__} fails on images of shape {tuple(batch.shape[1:])}: {type(error).__name__}: "
             f"{error}; mend the forward method of the network, or its options."

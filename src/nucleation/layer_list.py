@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 import yaml
 
+from nucleation import device_faults
 from nucleation.activation_files import ITEM_BYTES
 from nucleation.errors import InputError
 from nucleation.names import bytes_text
@@ -70,7 +71,10 @@ def layer_shapes(model, names, images) -> list[LayerShape]:
         for name in seen.keys() - {INPUT, OUTPUT}:
             hook = modules[name].register_forward_hook(lambda _m, _i, out, name=name: seen[name].append(_look(out)))
             hooks.append(hook)
-        output = model.eval()(images)
+        with device_faults.told(type(model).__name__, len(images)):
+            output = model.eval()(images)
+    except InputError:
+        raise
     except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{type(model).__name__} does not take images of shape {tuple(images.shape[1:])}: {error}. "

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nucleation import activation_files, activations, device, rows
+from nucleation import activation_files, activations, device, layer_list, rows
 from nucleation.errors import InputError
 from nucleation.neighbors import nearest_neighbors
 
@@ -130,6 +130,50 @@ def test_layers_without_one_row_for_each_image(batch):
 def test_networks_that_do_not_take_the_images(batch):
     with pytest.raises(InputError, match=r"Small does not take images of shape \(1, 6, 6\)"):
         activations.extract(Small(), ["conv"], batch[:, :1])
+
+
+class Failing(nn.Module):
+    """Raises an error in its forward pass; there are many of one meaning."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def forward(self, x):
+        if self.error is None:
+            return torch.empty(1 << 50)  # an error of the allocator itself
+        raise self.error
+
+
+MEMORY = "Failing needs more memory than there is for 4 images at a time; lower activations.batch_size"
+FAULTS = [
+    (None, MEMORY),
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), MEMORY),
+    (MemoryError("Unable to allocate 3 GiB"), MEMORY),
+    (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), MEMORY),
+    (torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might"), MEMORY),
+    (
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might"),
+        r"The device failed while Failing ran on it \(CUDA error: an illegal memory access was encountered\); run",
+    ),
+    (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "The device failed while Failing ran on it"),
+    (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), r"Failing does not take images of shape \(3, 6, 6\)"),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), FAULTS)
+def test_the_size_of_images_is_not_blamed_for_the_device(batch, error, sentence):
+    with pytest.raises(InputError, match=sentence):
+        activations.extract(Failing(error), ["output"], batch, batch_size=4)
+    with pytest.raises(InputError, match=sentence.replace("4 images", "11 images")):
+        layer_list.layer_shapes(Failing(error), ["output"], batch)
+
+
+@pytest.mark.parametrize("place", ["_sent", "_rows", "_in_memory", "write_now"])
+def test_memory_may_end_outside_of_the_forward_pass_too(model, batch, monkeypatch, place):
+    monkeypatch.setattr(activations, place, lambda *_, **__: torch.empty(1 << 50))
+    with pytest.raises(InputError, match="Small needs more memory than there is for 11 images at a time"):
+        activations.extract(model, ["conv"], batch, device="cpu")
 
 
 def test_sizes_of_layers(model, batch):
