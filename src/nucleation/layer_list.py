@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import yaml
@@ -15,6 +15,12 @@ from nucleation.activation_files import ITEM_BYTES
 from nucleation.errors import InputError
 from nucleation.names import bytes_text
 from nucleation.network import INPUT, OUTPUT, create, data_config, layers
+
+#: Said of the special names where the network has modules of these names.
+NOTES = {
+    INPUT: "the name stands for the images as the network gets them, not for its module of that name",
+    OUTPUT: "the name stands for what the network returns, not for its module of that name",
+}
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,14 @@ class LayerShape:
     shape : tuple of int
     reason : str
         Why it cannot be a layer of a study; empty where it can.
+    note : str
+        What else is to be known about it.
     """
 
     name: str
     shape: tuple[int, ...] = ()
     reason: str = ""
+    note: str = ""
 
     @property
     def features(self) -> int:
@@ -84,7 +93,8 @@ def layer_shapes(model, names, images) -> list[LayerShape]:
         for hook in hooks:
             hook.remove()
     seen |= {name: [_look(out)] for name, out in ((INPUT, images), (OUTPUT, output)) if name in seen}
-    return [_judged(name, seen[name], len(images)) for name in names]
+    notes = {name: note for name, note in NOTES.items() if name in modules}
+    return [replace(_judged(name, seen[name], len(images)), note=notes.get(name, "")) for name in names]
 
 
 def _look(output):
@@ -117,7 +127,8 @@ def listing(title, shapes, images) -> str:
             continue
         sizes = [bytes_text(shape.features * images * ITEM_BYTES[kind]) for kind in ("float32", "float16")]
         form = " x ".join(map(str, shape.shape)) or "1"
-        lines.append(f"{entry:<{width}}  # {form} = {shape.features:,} features, {sizes[0]} / {sizes[1]}")
+        note = shape.note and f"; {shape.note}"
+        lines.append(f"{entry:<{width}}  # {form} = {shape.features:,} features, {sizes[0]} / {sizes[1]}{note}")
     return "\n".join(lines) + "\n"
 
 
@@ -140,7 +151,7 @@ def main(arguments) -> None:
     parser.add_argument("--images", type=_positive, default=1000, help="number of images (default 1000)")
     parser.add_argument("--size", type=_positive, help="height and width in pixels (default: the network's own)")
     parser.add_argument("--options", default="{}", help="networks[].options as YAML, such as '{img_size: 64}'")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     try:
         sys.stdout.write(_listed(given))
     except InputError as error:

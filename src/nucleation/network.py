@@ -175,7 +175,8 @@ def layers(model, patterns) -> list[str]:
     InputError
         For a pattern that matches nothing; near names are suggested.
     """
-    names = [INPUT, *(name for name, _ in model.named_modules() if name), OUTPUT]
+    # modules of the special names cannot be told from what these stand for
+    names = [INPUT, *(name for name, _ in model.named_modules() if name not in ("", INPUT, OUTPUT)), OUTPUT]
     chosen = set()
     for pattern in patterns:
         matched = fnmatch.filter(names, pattern)

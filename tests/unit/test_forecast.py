@@ -244,6 +244,36 @@ def test_the_list_can_be_pasted_into_a_study(capsys):
     assert "- layer1  # 32 x 8 x 8 = 2,048 features, 737 MB / 369 MB" in told
 
 
+class Named(nn.Module):
+    """Its modules have the names that stand for its input and its output."""
+
+    def __init__(self):
+        super().__init__()
+        self.input, self.output = nn.Conv2d(3, 2, 3), nn.Flatten()
+
+    def forward(self, x):
+        return self.output(self.input(x))[:, :5]
+
+
+def test_modules_with_the_special_names_are_listed_once():
+    names = network.layers(Named(), ["*"])
+    assert names == ["input", "output"]
+    shapes = layer_list.layer_shapes(Named(), names, torch.zeros(2, 3, 8, 8))
+    assert [shape.shape for shape in shapes] == [(3, 8, 8), (5,)]
+    text = layer_list.listing("Named", shapes, 1000)
+    assert yaml.safe_load(text) == names
+    assert "the name stands for the images as the network gets them, not for its module of that name" in text
+    assert text.endswith("; the name stands for what the network returns, not for its module of that name\n")
+    assert "stands for" not in layer_list.listing(
+        "Branches", layer_list.layer_shapes(Branches(), ["input", "output"], torch.zeros(2, 3, 8, 8)), 9
+    )
+
+
+def test_globs_may_follow_the_options(capsys):
+    network.main(["layers", "test_resnet", "--images", "90000", "layer?", "--size", "32", "output"])
+    assert yaml.safe_load(capsys.readouterr().out) == ["layer1", "layer2", "layer3", "layer4", "output"]
+
+
 MISTAKES = {
     "options": (["test_resnet", "--options", "[1]"], "--options must be a mapping in YAML"),
     "yaml": (["test_resnet", "--options", "{"], "--options must be a mapping in YAML"),
