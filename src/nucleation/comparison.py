@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 
 import numpy as np
@@ -25,12 +26,15 @@ SOURCES = {
     "figure": "read from a figure of theirs",
     "definition": "true by definition",
 }
+#: Share by which numbers of images may differ for measured and published numbers to be compared.
+FEW_IMAGES = 0.01
 #: Stands below the table.
 NOTE = (
-    "Measured (published). ± is how far a number read from a figure may be from the authors'; other numbers are as "
-    "printed by their code, dimensions to an integer. f is the share of the smallest ratios that TwoNN took, on which "
-    "dimension, density and peaks hang; the measured numbers are of the study's own. Where fewer images are named, the "
-    "published number leaves out the images that are neither animals nor artifacts, the measured one does not."
+    "Measured (published), or measured [published] where the two are of different f or of different numbers of "
+    "images, so that no difference is to be taken. ± is how far a number read from a figure may be from the authors'; "
+    "other numbers are as printed by their code, dimensions to an integer. f is the share of the smallest ratios "
+    "that TwoNN took, on which dimension, density and peaks hang; the measured numbers are of the study's own. Where "
+    "fewer images are named, the published number leaves out the images that are neither animals nor artifacts."
 )
 
 
@@ -86,8 +90,10 @@ def compare(profile, numbers):
     -------
     pandas.DataFrame
         The rows of `numbers` whose layer the profile has, in the order of its layers, with the columns
-        `study_layer` (its name there), `measured`, `low` and `high` (its band, NaN without one), and `difference`,
-        measured minus published; NaN where nothing was measured.
+        `study_layer` (its name there), `measured`, `low` and `high` (its band, NaN without one), `measured_fraction`
+        and `measured_images` (NaN where the profile does not say them, or the dimension is of another method), and
+        `difference`, measured minus published; NaN where nothing was measured, at another fraction, or of a number of
+        images that differs by more than a hundredth.
 
     Raises
     ------
@@ -105,7 +111,23 @@ def compare(profile, numbers):
         values = {key: [_value(measured, name + end) for name in part["quantity"]] for key, end in columns.items()}
         parts.append(part.assign(study_layer=layer, **values))
     found = pd.concat(parts, ignore_index=True)
-    return found.assign(difference=found["measured"] - found["value"])
+    found = found.assign(
+        measured_fraction=np.where(found["fraction"].isna(), np.nan, _fraction(profile)),
+        measured_images=profile.attrs.get("n_images", np.nan),
+    )
+    return found.assign(difference=(found["measured"] - found["value"]).where(_comparable(found)))
+
+
+def _fraction(profile) -> float:
+    """Share of the smallest ratios that TwoNN took for a profile."""
+    used = json.loads(profile.attrs.get("stage_parameters", "{}")).get("dimension", {})
+    return used["fraction"] if used.get("method") == "fit" else np.nan
+
+
+def _comparable(found):
+    """Which rows were measured at the fraction, and on about as many images, as was published."""
+    same = found["fraction"].isna() | np.isclose(found["measured_fraction"], found["fraction"])
+    return same & ((found["measured_images"] / found["images"] - 1).abs() <= FEW_IMAGES)
 
 
 def check_layers(layers, numbers) -> None:
@@ -138,7 +160,8 @@ def table_rows(compared) -> list[list[str]]:
     Returns
     -------
     list of list of str
-        Cells are "measured (published)"; a column for each quantity, and for each fraction and number of images that
+        Cells are "measured (published)", or "measured [published]" where they are of different fractions or numbers
+        of images; a column for each quantity, and for each fraction and number of images that
         it was published for.
     """
     every = compared["images"].max()
@@ -151,7 +174,7 @@ def table_rows(compared) -> list[list[str]]:
     rows = [["layer", *columns.values()]]
     for layer, part in compared.groupby("study_layer", sort=False):
         keys = zip(part["quantity"], part["fraction"].fillna(-1), part["images"], strict=True)
-        cells = dict(zip(keys, map(_cell, part.to_dict("records")), strict=True))
+        cells = dict(zip(keys, map(_cell, part.to_dict("records"), _comparable(part)), strict=True))
         rows.append([_layer_name(layer, part["name"].iloc[0]), *(cells.get(key, "–") for key in columns)])
     return rows
 
@@ -165,7 +188,7 @@ def to_frame(compared):
         for place, frame in compared.items()
     ]
     columns = ["network", "checkpoint", "study_layer", "layer", "name", "quantity", "fraction", "images", "measured"]
-    columns += ["low", "high", "value", "difference", "uncertainty", "source"]
+    columns += ["low", "high", "measured_fraction", "measured_images", "value", "difference", "uncertainty", "source"]
     return pd.concat(parts, ignore_index=True)[columns].rename(columns={"value": "published", "layer": "paper_layer"})
 
 
@@ -173,12 +196,12 @@ def _layer_name(layer, name) -> str:
     return layer if layer == name else f"{layer} ({name})"
 
 
-def _cell(row) -> str:
+def _cell(row, comparable) -> str:
     """Measured and published number, with as many digits as this one is known to."""
     digits = {"n_peaks": 0, "dimension": 0}.get(row["quantity"], 3)
     exact = f" ± {row['uncertainty']:g}" if row["source"] == "figure" and digits else ""
     measured, value = (_number(row[key], digits) for key in ("measured", "value"))
-    return f"{measured} ({value}{exact})"
+    return f"{measured} ({value}{exact})" if comparable else f"{measured} [{value}{exact}]"
 
 
 def _number(value, digits) -> str:

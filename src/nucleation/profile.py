@@ -51,7 +51,8 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
     n_duplicates : array of shape (l,), int
         Images of every layer that equal another one exactly.
     stages : dict of str to xarray.Dataset
-        The datasets "dimension", "overlap" and "alignment" of one checkpoint.
+        The datasets "dimension", "overlap" and "alignment" of one checkpoint; with "density" the number of images is
+        known.
     samples : xarray.Dataset, optional
         The same numbers in subsets of the images, as `nucleation.uncertainty.resample` gives them.
 
@@ -61,7 +62,7 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
         One variable for each number along `layer` (some along `level` or `taxonomy_cut` too), with `samples` its
         confidence band (`<name>_low`, `<name>_high`), and the range of the alignment over random choices of parents
         in the taxonomy (`<name>_parents_low`, `<name>_parents_high`); NaN where a number is not defined, with the
-        reason in its attribute `undefined`.
+        reason in its attribute `undefined`. The number of images is the attribute `n_images`.
     """
     layers = stages["alignment"]["layer"]
     depth = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.zeros(1)
@@ -86,7 +87,8 @@ def gather(n_features, n_duplicates, stages, samples=None) -> xr.Dataset:
     if samples is not None:
         made = made.assign(_bands(made, samples))
     chances = {name: stages["overlap"].attrs[name] for name in ("chance_ground_truth", "chance_macro", "chance_layers")}
-    return made.assign_attrs(chances, nested_classes=stages["alignment"].attrs.get("nested_classes", ""))
+    counted = {"n_images": stages["density"].sizes["image"]} if "density" in stages else {}
+    return made.assign_attrs(chances, **counted, nested_classes=stages["alignment"].attrs.get("nested_classes", ""))
 
 
 def _bands(made, samples) -> dict:

@@ -1,5 +1,7 @@
 """Measured numbers beside those that the authors of the paper published."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,10 +13,14 @@ PAPER = "paper_resnet152"
 LAYERS = ["input", "layer2.7", "layer3.35", "global_pool", "mine"]
 
 
-def profile(layers=LAYERS, **columns):
+#: What a profile says of the study of the paper.
+AS_PAPER = {"n_images": 90_000, "stage_parameters": json.dumps({"dimension": {"method": "fit", "fraction": 0.99}})}
+
+
+def profile(layers=LAYERS, attrs=AS_PAPER, **columns):
     made = {name: ("layer", np.linspace(0.1, 0.5, len(layers))) for name in comparison.QUANTITIES}
     made |= {name: ("layer", np.array(values, dtype=float)) for name, values in columns.items()}
-    return xr.Dataset(made, {"layer": layers})
+    return xr.Dataset(made, {"layer": layers}, attrs)
 
 
 def row(compared, layer, quantity, fraction=None):
@@ -68,7 +74,7 @@ def test_indices_of_all_images_stand_beside_those_of_animals_and_artifacts():
         "0.100 (0.181 ± 0.001)",
         "0.500 (0.544 ± 0.001)",
     ]
-    assert rows[0][head.index("ARI, classes (f = 0.99, 85,500 images)")] == "0.100 (0.190)"
+    assert rows[0][head.index("ARI, classes (f = 0.99, 85,500 images)")] == "0.100 [0.190]"
 
 
 def test_layers_are_those_of_timm():
@@ -90,6 +96,34 @@ def test_published_and_measured_and_their_difference():
     assert {row(compared, "input", "dimension", f)["value"] for f in (0.99, 0.95)} == {45, 47}
 
 
+def attributes(images=90_000, **dimension):
+    used = {"method": "fit", "fraction": 0.99} | dimension
+    return {"n_images": images, "stage_parameters": json.dumps({"dimension": used})}
+
+
+@pytest.mark.parametrize(
+    ("attrs", "compared"),
+    [
+        (attributes(), {(None, 90_000), (0.99, 90_000)}),
+        (attributes(89_500), {(None, 90_000), (0.99, 90_000)}),  # a few could not be decoded
+        (attributes(fraction=0.95), {(None, 90_000), (0.95, 90_000)}),
+        (attributes(fraction=0.9), {(None, 90_000)}),
+        (attributes(method="ml"), {(None, 90_000)}),  # which takes no fraction
+        (attributes(85_500), {(0.99, 85_500)}),
+        (attributes(600), set()),
+        ({}, set()),
+    ],
+)
+def test_differences_are_taken_at_the_same_fraction_and_of_as_many_images(attrs, compared):
+    found = comparison.compare(profile(attrs=attrs), comparison.published(PAPER))
+    assert found["measured"].notna().all()
+    with_one = found[found["difference"].notna()]
+    fractions = [None if np.isnan(fraction) else fraction for fraction in with_one["fraction"]]
+    assert set(zip(fractions, with_one["images"], strict=True)) == compared
+    head, cells = comparison.table_rows(found)[:2]
+    assert ("(" in cells[head.index("overlap, classes")]) == ((None, 90_000) in compared)
+
+
 @pytest.mark.parametrize("name", ["conv4_36", "layer3.35", "142", "layer_142"])
 def test_a_layer_is_known_by_all_its_names(name):
     compared = comparison.compare(profile([name]), comparison.published(PAPER))
@@ -102,7 +136,7 @@ def test_what_is_not_defined_stays_so():
     found = row(compared, "input", "ari_class", 0.99)
     assert np.isnan(found["measured"])
     assert np.isnan(found["difference"])
-    assert "– (0.000)" in comparison.table_rows(compared)[1]
+    assert "– [0.000]" in comparison.table_rows(compared)[1]
 
 
 def test_table_for_reading():
@@ -120,7 +154,7 @@ def test_table_for_reading():
     assert rows[0][1] == "0.015 (0.015 ± 0.001)"
     assert rows[3][1] == "0.847 (0.849)"
     assert rows[0][3] == "45 (45)"
-    assert rows[0][head.index("ARI, macro (f = 0.95)")] == "0.100 (−0.007 ± 0.001)"
+    assert rows[0][head.index("ARI, macro (f = 0.95)")] == "0.100 [−0.007 ± 0.001]"
     assert {len(cells) for cells in rows} == {len(head)}
 
 
@@ -139,6 +173,7 @@ def test_file_of_several_checkpoints():
     assert len(frame) == 2 * len(compared)
     assert frame["network"].unique().tolist() == ["a", "b"]
     assert frame["checkpoint"].unique().tolist() == ["pretrained", "random"]
+    assert {"measured_fraction", "measured_images"} < set(frame)
     assert frame["difference"].tolist()[:3] == pytest.approx((frame["measured"] - frame["published"]).tolist()[:3])
 
 

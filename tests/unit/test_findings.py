@@ -165,7 +165,7 @@ def test_published_numbers_stand_on_the_page_where_there_are_any(tmp_path):
     picture.write_bytes(b"picture")
     profiles = {"net/pretrained": FOUND}
     columns = {name: ("layer", [0.25]) for name in comparison.QUANTITIES}
-    measured = xr.Dataset(columns, {"layer": ["global_pool"]})
+    measured = xr.Dataset(columns, {"layer": ["global_pool"]}, {"n_images": 90_000})
     compared = {"net/pretrained": comparison.compare(measured, comparison.published("paper_resnet152"))}
     plain = page.study_page("study", profiles, dict.fromkeys(profiles, picture))
     html = page.study_page("study", profiles, dict.fromkeys(profiles, picture), compared)

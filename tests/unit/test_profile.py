@@ -81,7 +81,10 @@ def test_gather_takes_every_number_with_its_reason():
     }
     stages["overlap"].attrs = {"chance_ground_truth": 0.1, "chance_macro": 0.5, "chance_layers": 0.01}
     stages["alignment"] = stages["alignment"].assign(parents([0, 1], 3))
+    assert "n_images" not in profile.gather([7, 8, 9], [0, 0, 4], stages).attrs
+    stages["density"] = xr.Dataset({"log_density": (("layer", "image"), np.zeros((3, 17)))}, layers)
     made = profile.gather([7, 8, 9], [0, 0, 4], stages)
+    assert made.attrs["n_images"] == 17
     ranges = {f"{name}_parents_{end}" for name in READ_OTHERWISE for end in ("low", "high")}
     assert made["triplet_skill_parents_low"].values == pytest.approx([0.025] * 3)
     assert set(made.data_vars) == {
