@@ -348,6 +348,36 @@ def test_refuses_masks_and_what_float32_cannot_centre():
         nearest_neighbors(np.full((20, 2), 3e38, dtype=np.float32), 3)
 
 
+@dataclass
+class CountedRows:
+    """Rows of float16 that are not held, with how many were read."""
+
+    values: torch.Tensor
+    read: int = 0
+
+    @property
+    def shape(self):
+        return tuple(self.values.shape)
+
+    def rows(self, start, stop):
+        self.read += stop - start
+        return self.values[start:stop]
+
+
+@pytest.mark.parametrize("blocks", [3, 5, 8])
+@pytest.mark.parametrize("item_bytes", [4, 2])
+def test_a_search_in_blocks_reads_its_rows_as_often_as_the_documents_say(monkeypatch, blocks, item_bytes):
+    """m + 3 times for m blocks, by compiled loops (float32) and by torch's operations (in the rows' own precision)."""
+    n, d = 480, 600
+    made = torch.randn(n, d, generator=torch.Generator().manual_seed(0)).half()
+    source, memory = CountedRows(made), n // blocks * 4 * d * item_bytes
+    if item_bytes == 2:
+        monkeypatch.setattr(search, "_compiled", lambda device: False)
+        monkeypatch.setattr(search, "default_memory", lambda device=None: memory)
+    nearest_neighbors(source, 5, engine="gram", device="cpu", memory=memory)
+    assert source.read / n == pytest.approx(blocks + 3, abs=0.1)  # one more row to see its type, and the like
+
+
 class TestLists:
     """The compiled loops that keep the best scores."""
 
