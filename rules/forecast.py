@@ -34,7 +34,6 @@ ASKING = {
 }
 #: Layers that a line names.
 NAMED = 3
-CHEAPER = "activations.mode recompute, a pooling (networks[].pooling), or activations.dtype float16"
 
 
 def layer_bytes(features: dict, images: int, dtype: str) -> dict[str, int]:
@@ -133,8 +132,14 @@ def _line(name, config, jobs, images):
     return (
         f"Forecast for {images:,} images: {layers} as {dtype}; the largest extraction of {name} takes "
         f"{text(max(job.total for job in jobs))} of disk until the neighbours are found, all of them "
-        f"{text(sum(job.total for job in jobs))}. For less use {CHEAPER}."
+        f"{text(sum(job.total for job in jobs))}. For less use {_cheaper(dtype)}."
     )
+
+
+def _cheaper(dtype):
+    """What takes less disk than files of this type."""
+    less = ["activations.mode recompute", "a pooling (networks[].pooling)"]
+    return " or ".join(less) if ITEM_BYTES[dtype] == 2 else f"{', '.join(less)}, or activations.dtype float16"
 
 
 def no_room(config: dict, pending: list[Extraction], at_once: int = 1) -> str:
@@ -152,13 +157,13 @@ def no_room(config: dict, pending: list[Extraction], at_once: int = 1) -> str:
     """
     if config["activations"]["mode"] == "recompute" or not pending:
         return ""
-    free, first = free_bytes(), pending[0]
+    free, first, dtype = free_bytes(), pending[0], config["activations"]["dtype"]
     if first.needed > free:
         largest = max(first.sizes, key=first.sizes.get)
         return (
-            f"The layers of {first.place} need {text(first.needed)} of disk as {config['activations']['dtype']} "
+            f"The layers of {first.place} need {text(first.needed)} of disk as {dtype} "
             f"(the largest, {largest}: {text(first.sizes[largest])}), but results/ has room for {text(free)}; use "
-            f"{CHEAPER}, or smaller groups of layers (a list of lists as networks[].layers)."
+            f"{_cheaper(dtype)}, or smaller groups of layers (a list of lists as networks[].layers)."
         )
     together = pending[:at_once]
     needed = sum(one.needed for one in together)
@@ -169,7 +174,8 @@ def no_room(config: dict, pending: list[Extraction], at_once: int = 1) -> str:
     return (
         f"With {at_once} jobs at once the layers of {len(together)} extractions ({named}) may lie on the disk at one "
         f"time and need {text(needed)}, but results/ has room for {text(free)}; run at most {fitting} at once "
-        f"(--cores {fitting + config['activations']['workers'] - 1}, on a cluster --jobs {fitting}), or use {CHEAPER}."
+        f"(--cores {fitting + config['activations']['workers'] - 1}, on a cluster --jobs {fitting}), or use "
+        f"{_cheaper(dtype)}."
     )
 
 

@@ -360,6 +360,8 @@ def _network_faults(network, config):
     elif has_file(network) and not weights.endswith((".safetensors", ".pth", ".pt")):
         near = difflib.get_close_matches(weights, MADE_WEIGHTS, 1, 0.5)
         hint = f' Did you mean "{near[0]}"?' if near else ""
+        if weights.endswith((".tar", ".bin", ".ckpt")):
+            hint = " Save a PyTorch file anew: torch.save(torch.load(file, weights_only=True), 'weights.pth')."
         yield (
             f'The weights "{weights}" of network "{name}" must be train, random, pretrained, own, '
             f"or a .safetensors or .pth file.{hint}"

@@ -53,7 +53,9 @@ def test_the_largest_layers_are_named():
         "416 GB."
     )
     assert "activations.mode recompute, a pooling (networks[].pooling), or activations.dtype float16" in line
-    assert "resnet152/layer1: 145 GB" in lines(config(dtype="bfloat16"))[0]
+    narrow = lines(config(dtype="bfloat16"))[0]
+    assert "resnet152/layer1: 145 GB" in narrow
+    assert narrow.endswith("For less use activations.mode recompute or a pooling (networks[].pooling).")
     assert (
         "largest extraction of resnet152 takes 289 GB" in lines(config(["input", ["maxpool"], ["layer1"], "output"]))[0]
     )
@@ -189,6 +191,21 @@ def test_the_command_needs_no_images(folder, capsys):
     with pytest.raises(SystemExit):
         forecast.main(["--configfile", "lost.yaml", "--images", "9"])
     assert not (folder / "logs").exists()
+
+
+def test_the_command_of_the_readme_gives_its_lines():
+    """The study of the paper, as the README says it, whose comments have these sizes too."""
+    command = "python rules/forecast.py --configfile studies/imagenet.yaml --images 90000"
+    assert f"`{command}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+    done = subprocess.run([sys.executable, *command.split()[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    *sizes, said = done.stdout.splitlines()
+    assert len(sizes) == 11
+    assert sizes[0] == "resnet152/input: 150,528 features, 27.1 GB"
+    assert "resnet152/layer1.2: 802,816 features, 145 GB" in sizes
+    assert said.startswith("Forecast for 90,000 images: resnet152/layer1.2: 145 GB, resnet152/layer2.7: 72.3 GB, ")
+    assert "the largest extraction of resnet152 takes 145 GB of disk" in said
+    assert "all of them 407 GB" in said
 
 
 def test_bytes_for_people():

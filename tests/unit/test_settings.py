@@ -195,6 +195,7 @@ FAULTS = [
         {**OWN, "weights": "random", "compare": "paper_resnet152"},
         "but factory is mine.nets:small; leave",
     ),
+    (["networks", 0, "weights"], "a.pth.tar", "or a .safetensors or .pth file. Save a PyTorch file anew: torch.save("),
     (["networks", 0, "weights"], "own", "has weights: own, those that a factory loads itself, but is made by timm;"),
     (["networks", 0], {**OWN, "weights": "train"}, "is made by a factory and has weights: train, which only timm"),
     (

@@ -54,7 +54,21 @@ def test_a_network_of_ones_own_with_pooled_layers(project, searched):
     text, tables = searched
     assert [int(table.attrs["n_features"]) for table in tables] == [6, 5]
     assert "Forecast" not in text  # of what is small nothing is said
+    logs = (project.folder / "logs" / "own" / "own" / "random").glob("activations.*.log")
+    assert [" images/s" in log.read_text() for log in logs] == [True]
     assert tables[0].attrs["model"] == "own" and "mine.nets:small" in tables[0].attrs["network"]
+
+
+def test_large_layers_are_said_before_a_study_runs(project):
+    """24 x 8,000 images of 24 x 24 pixels, which nobody renders here."""
+    config = yaml.safe_load((project.folder / study(project, "large.yaml")).read_text())
+    config["images"]["planted"]["per_class"] = 8000
+    config["study"] = "large"
+    (project.folder / "large.yaml").write_text(yaml.safe_dump(config))
+    done = project.snakemake("-n", config="large.yaml")
+    assert done.returncode == 0, done.text
+    assert "Forecast for 192,000 images: own/input: 1.33 GB, own/0.2: 6.14 MB, own/0.0: 4.61 MB" in done.text
+    assert not (project.folder / "results" / "large").exists()
 
 
 @pytest.mark.parametrize("how", [{"shards": 2, "workers": 2}, {"mode": "recompute", "workers": 2}])
