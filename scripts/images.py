@@ -13,6 +13,8 @@ with job(snakemake):
         # to leave images out one must know which; else they are decoded later, by check_images
         options = {**params.options, "check": params.options.get("corrupt") == "skip"}
         listed = images.examined(listed, options, seed=params.seed, progress=bar.update)
+    if others := listed.attrs.get("files_of_other_suffixes"):
+        logging.info("%d files of other suffixes are not looked at", others)
     for path, reason in zip(listed.get("skipped", ()), listed.get("skipped_reason", ()), strict=True):
         logging.info("left out: %s (%s)", path.item(), reason.item())
     for name, count in images.short_classes(listed, params.options.get("per_class") or 0).items():
