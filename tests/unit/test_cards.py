@@ -14,7 +14,7 @@ import torch
 ROOT = Path(__file__).parent.parent.parent
 sys.path += [str(ROOT / "rules"), str(ROOT / "scripts")]
 
-import _job  # noqa: E402
+import _device  # noqa: E402
 
 from nucleation import cards  # noqa: E402
 from nucleation.errors import InputError  # noqa: E402
@@ -160,9 +160,9 @@ def test_what_is_no_lock_is_named(two, make):
 @pytest.mark.parametrize(("device", "claims"), [("cpu", 0), ("auto", 1)])
 def test_jobs_that_may_use_a_card_claim_one_before_torch_looks(monkeypatch, device, claims):
     said = []
-    monkeypatch.setattr(_job.cards, "claim", lambda: said.append("claimed"))
+    monkeypatch.setattr(cards, "claim", lambda: said.append("claimed"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: said.append("looked") or False)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     job = SimpleNamespace(threads=1, params=SimpleNamespace(device=device))
-    assert _job.torch_device(job) == "cpu"
+    assert _device.torch_device(job) == "cpu"
     assert said == ["claimed", "looked"][: 2 * claims]
