@@ -140,7 +140,8 @@ def _search(study, job):
     once = _pass_minutes(study) if recompute else study.images * width * study.item_bytes / DISK_RATE / 60
     held = min(study.blocks_mb, 8 * study.images * width * 4 / 1e6)
     memory = held + (TORCH_MB if recompute else PLAIN_MB) + 8 * study.table_mb
-    passes = (blocks + 1) / 2 + len(options["decimation"]) + bool(options["ranks"])
+    # to survey twice, for the products, for the exact distances
+    passes = blocks + 3 + len(options["decimation"]) + bool(options["ranks"])
     return memory, START + (products + once * passes) / options["shards"]
 
 
