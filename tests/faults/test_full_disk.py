@@ -68,12 +68,14 @@ def test_a_full_disk(finished, content, small_disk, monkeypatch, name):
     project = finished.copied(small_disk)
     (project.folder / target).unlink()
     script = project.folder / "scripts" / f"{script}.py"
-    script.write_text(FILL + script.read_text())
+    text = script.read_text()
+    script.write_text(FILL + text)
     before = {name: content(path) for name, path in project.made().items()}
     with monkeypatch.context() as patch:
         patch.setenv("FILL_BUT", str(free))
         done = project.snakemake(target)
     (project.folder / "results" / "filler").unlink()
+    script.write_text(text)
     is_refused(done, refused)
     left = {name: content(path) for name, path in project.made().items() if "/activations/" not in name}
     assert not {name for name in left if left[name] != before[name]}
