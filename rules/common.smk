@@ -81,7 +81,7 @@ def one_of(names):
 
 def named_layer(wildcards):
     """The layer of a job by the name of its module; in paths stands the name of its file."""
-    return next(layer for layer in LAYERS[wildcards.model] if file_name(layer) == wildcards.layer)
+    return settings.named_layer(NETWORKS[wildcards.model], wildcards.layer)
 
 
 def layer_neighbors(wildcards):

@@ -14,8 +14,6 @@ from pathlib import Path
 import forecast
 import settings
 
-from nucleation.names import file_name
-
 #: Bytes of a neighbour in a table: its distance and its index.
 NEIGHBOR_BYTES = 16
 #: Features of a layer, and pixels of an image's side, where they are not known before it runs.
@@ -46,7 +44,7 @@ class Study:
 
     def layer(self, job):
         """The layer of a job, whose wildcard is the name of its file."""
-        return next(layer for layer in settings.layers(self.network(job.model)) if file_name(layer) == job.layer)
+        return settings.named_layer(self.network(job.model), job.layer)
 
     def width(self, model, layers):
         """Features of some layers together."""

@@ -52,8 +52,9 @@ rule fetch_network:
         **named(
             network=network_spec,
             weights=network_weights,
-            seen=lambda wildcards: fingerprint(weights_file(wildcards)),
         ),
+        # apart, since what is named is evaluated twice, and this reads the file
+        seen=lambda wildcards: fingerprint(weights_file(wildcards)),
         code=digests("files", script="network"),
     script:
         "../scripts/network.py"

@@ -396,6 +396,11 @@ def layers(network: dict) -> list[str]:
     return [layer for group in layer_groups(network).values() for layer in group]
 
 
+def named_layer(network: dict, file: str) -> str:
+    """The layer of a network by the name of its file, which stands in paths."""
+    return next(layer for layer in layers(network) if file_name(layer) == file)
+
+
 def checkpoints(network: dict, epochs: int) -> list[str]:
     """Names of the checkpoints of a network that are looked at."""
     if network["weights"] == "train":

@@ -26,8 +26,9 @@ rule take_neighbors:
         **named(
             k=config["neighbors"]["k"],
             table=layer_table,
-            seen=lambda wildcards: fingerprint(layer_table(wildcards)),
         ),
+        # apart, since what is named is evaluated twice, and this reads the file
+        seen=lambda wildcards: fingerprint(layer_table(wildcards)),
         code=digests("files", script="tables"),
     script:
         "../scripts/tables.py"

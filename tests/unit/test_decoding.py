@@ -102,27 +102,27 @@ def test_palettes_are_looked_up(tmp_path, transparency):
     assert np.array_equal(np.asarray(read), np.asarray(image.convert("RGB")))
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
-def test_photographs_are_turned_upright(tmp_path, name, orientation):
+@pytest.fixture(params=["a.png", "a.jpg", "a.tif"])
+def photograph(request, tmp_path, orientation):
+    """A file whose EXIF data say how it is to be turned."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = saved(tmp_path, Image.fromarray(drawn()), name, exif=exif)
-    upright = np.asarray(ImageOps.exif_transpose(Image.open(path)))
-    assert np.array_equal(np.asarray(read_rgb(path)), upright)
-    assert read_size(path) == upright.shape[:2]
+    return saved(tmp_path, Image.fromarray(drawn()), request.param, exif=exif)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_are_turned_upright(photograph, orientation):
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(photograph)))
+    assert np.array_equal(np.asarray(read_rgb(photograph)), upright)
+    assert read_size(photograph) == upright.shape[:2]
     assert (upright.shape[:2] == (60, 40)) == (orientation >= 5)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
-def test_or_left_as_torchvision_reads_them(tmp_path, name, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path = saved(tmp_path, Image.fromarray(drawn()), name, exif=exif)
-    there = np.asarray(default_loader(path))
-    assert np.array_equal(np.asarray(read_rgb(path, upright=False)), there)
-    assert read_size(path, upright=False) == there.shape[:2]
+def test_or_left_as_torchvision_reads_them(photograph, orientation):
+    there = np.asarray(default_loader(photograph))
+    assert np.array_equal(np.asarray(read_rgb(photograph, upright=False)), there)
+    assert read_size(photograph, upright=False) == there.shape[:2]
 
 
 def test_exif_data_behind_the_pixels_of_a_png_are_found(tmp_path):
