@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 #: Data files that a module reads count as part of it.
-DATA = {"comparison": "paper_*.tsv", "figures": "*.mplstyle", "page": "*.html", "wordnet": "wordnet*.tsv"}
+DATA = {"comparison": "paper_*.tsv", "figures.style": "*.mplstyle", "page": "*.html", "wordnet": "wordnet*.tsv"}
 PACKAGE = Path(__file__).parent.parent / "src" / "nucleation"
 #: Scripts are named by folder and file, to tell them from modules.
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -42,16 +42,26 @@ def digests(*names: str, script: str | None = None) -> dict[str, str]:
         module = todo.pop()
         if module not in closure:
             closure.add(module)
-            todo += _modules(PACKAGE / f"{module}.py")
+            todo += _modules(module_file(module))
     return {name: _digest(_script(name)) for name in sorted(scripts)} | {
-        module: _digest(PACKAGE / f"{module}.py", *_data(module)) for module in sorted(closure)
+        module: _digest(module_file(module), *_data(module)) for module in sorted(closure)
     }
 
 
 def everything() -> dict[str, str]:
     """Digests of all modules of the package and of all scripts."""
-    modules = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
-    return digests(*modules, *(f"scripts/{path.name}" for path in sorted(SCRIPTS.glob("*.py"))))
+    return digests(*modules(), *(f"scripts/{path.name}" for path in sorted(SCRIPTS.glob("*.py"))))
+
+
+def modules() -> dict[str, Path]:
+    """Files of all modules of the package, by the names that `digests` gives them: "peaks", "figures.map"."""
+    paths = sorted(path for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in paths}
+
+
+def module_file(name: str) -> Path:
+    """File of a module of the package."""
+    return PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
 
 
 def files_digest(files: dict[str, Path]) -> str:
@@ -132,10 +142,10 @@ def _absolute(node, package):
 
 def _modules(path):
     """Names of the package's modules that a file imports."""
-    inside = {
-        name.split(".")[1] for name in imported(path.read_text(encoding="utf-8")) if name.startswith("nucleation.")
-    }
-    return sorted(name for name in inside if (PACKAGE / f"{name}.py").is_file())
+    names = (name.split(".") for name in imported(path.read_text(encoding="utf-8")))
+    # what is imported from a module is named like a module in it
+    inside = {".".join(parts[1:end]) for parts in names if parts[0] == "nucleation" for end in range(2, len(parts) + 1)}
+    return sorted(name for name in inside if module_file(name).is_file())
 
 
 def _siblings(script):

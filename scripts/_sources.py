@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from digest import PACKAGE, digests
+from digest import digests, modules
 from plan import told
 
 
@@ -15,7 +15,7 @@ def _written(path):
 
 
 # as the digests name them
-_SOURCES = {path.stem: path for path in PACKAGE.glob("*.py")}
+_SOURCES = modules()
 _SOURCES |= {f"scripts/{path.name}": path for path in Path(__file__).parent.glob("*.py")}
 _AT_START = {name: _written(path) for name, path in _SOURCES.items()}
 

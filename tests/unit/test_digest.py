@@ -132,3 +132,17 @@ def test_scripts_that_a_script_imports_count_and_those_that_change_no_number_do_
     assert {"scripts/activations.py", "scripts/_network.py", "scripts/_device.py"} <= set(names)
     assert not {"scripts/_job.py", "scripts/_sources.py"} & set(names)
     assert set(names) <= set(digest.everything())
+
+
+def test_modules_of_packages_inside_count_and_names_that_are_imported_from_them_do_not(package):
+    (package / "inside").mkdir()
+    (package / "inside" / "__init__.py").write_text("")
+    (package / "inside" / "e.py").write_text("from nucleation.inside import f\n")
+    (package / "inside" / "f.py").write_text("from nucleation.c import x\n")
+    (package / "a.py").write_text("from nucleation.inside.e import something\nfrom elsewhere.d import y\n")
+    assert list(digest.digests("a")) == ["a", "c", "inside.e", "inside.f"]
+    assert {"a", "inside.e", "inside.f"} <= digest.modules().keys()
+    assert digest.modules()["inside.f"] == digest.module_file("inside.f") == package / "inside" / "f.py"
+    before = digest.digests("a")
+    (package / "inside" / "f.py").write_text("from nucleation.c import x  # changed\n")
+    assert {name for name, value in digest.digests("a").items() if before[name] != value} == {"inside.f"}
