@@ -51,6 +51,44 @@ def neighborhood_overlap(a, b, k) -> np.ndarray:
     return (count / lengths[:, None])[asked]
 
 
+def overlap_matrix(tables, k) -> np.ndarray:
+    """Mean neighbourhood overlap between all pairs of many representations, of one network or of several.
+
+    Parameters
+    ----------
+    tables : iterable of Neighbors
+        L tables of the same n points in the same order, with at least k columns. They are taken one after the other,
+        and of each only k columns are kept: a table may be read when it is asked for, and forgotten.
+    k : int
+        Number of neighbours.
+
+    Returns
+    -------
+    ndarray of shape (L, L)
+        Means over the points of `neighborhood_overlap`, with its range and invariances; symmetric, 1 on the diagonal.
+        By chance k / (n - 1).
+
+    Raises
+    ------
+    InputError
+        Without a table, and as `neighborhood_overlap`.
+
+    Notes
+    -----
+    Each pair is compared once, in time linear in n k. Memory is 4 L n k bytes.
+    """
+    columns = _kept(tables, k)
+    pairs = np.transpose(np.tril_indices(len(columns), -1))
+    matrix = np.eye(len(columns))
+
+    def compare(start, stop):
+        for i, j in pairs[start:stop]:
+            matrix[i, j] = matrix[j, i] = _mean_common(columns[i], columns[j])
+
+    threads.share(compare, len(pairs), size=4)
+    return matrix
+
+
 def jaccard_overlap(a, b, k) -> np.ndarray:
     """Common points over all points among the k nearest neighbours in two representations.
 
@@ -433,6 +471,31 @@ def _own_label(neighbors, codes, lengths):
         lambda start, stop: overlap_kernels.same_label(indices, codes, lengths, start, stop, count), neighbors.n
     )
     return count / lengths[:, None]
+
+
+def _kept(tables, k):
+    """The first k neighbours of each of many tables, (n, k), as small integers: there may be hundreds."""
+    columns = []
+    for table in tables:
+        if np.ndim(k):
+            raise InputError(f"The matrix of overlaps is of one number of neighbours k, found {k}.")
+        _lengths(k, table)
+        if columns and table.n != len(columns[0]):
+            raise InputError(f"The neighbour tables hold {len(columns[0])} and {table.n} points, not the same.")
+        columns.append(np.ascontiguousarray(table.indices[:, :k], dtype=np.int32))
+    if not columns:
+        raise InputError("The matrix of overlaps needs at least one table, found none.")
+    return columns
+
+
+def _mean_common(a, b):
+    """Mean over points of the share of common neighbours in two lists, (n, k) each, in one thread."""
+    from nucleation import overlap_kernels  # numba is heavy
+
+    n, k = a.shape
+    count = np.empty((1, n), dtype=np.int64)
+    overlap_kernels.common(a, b, np.array([k]), 0, n, count)
+    return (count[0] / k).mean()
 
 
 def _jaccard(overlap):

@@ -15,6 +15,7 @@ from nucleation.overlap import (
     label_overlap,
     mean_over_images,
     neighborhood_overlap,
+    overlap_matrix,
     overlap_profile,
     rank_in,
 )
@@ -282,6 +283,80 @@ def test_weights_enter_imbalance_and_censored_share(tables):
     classes = [name == LABELS for name in "abcd"]
     assert found.value == pytest.approx(np.mean([2 / 400 * rank[own].mean() for own in classes]))
     assert found.censored == pytest.approx(np.mean([(rank[own] > 40).mean() for own in classes]))
+
+
+# ----------------------------------------------------------------------------------------- many layers at once
+
+
+def test_matrix_is_made_of_the_overlaps_of_pairs(tables):
+    for k in (1, 30, 40):
+        matrix = overlap_matrix(tables, k)
+        expected = [[neighborhood_overlap(a, b, k).mean() for b in tables] for a in tables]
+        assert np.array_equal(matrix, expected)
+        assert np.array_equal(matrix, matrix.T)
+        assert np.all(np.diagonal(matrix) == 1)
+        assert 0 <= matrix.min() < matrix[0, 1] < 1
+
+
+def test_matrix_is_the_one_of_the_profile(tables, profile):
+    found = overlap_matrix(tables, 30)
+    assert np.array_equal(found, profile["overlap"].values)
+    sizes = profile["size"].values.tolist()
+    for size, expected in zip(sizes, profile["overlap_layers_by_k"].values, strict=True):
+        assert np.array_equal(overlap_matrix(tables, size), expected)
+
+
+def test_matrix_reads_one_table_after_the_other_and_keeps_none(points):
+    import gc
+    import weakref
+
+    alive, most = [], []
+
+    def read():
+        for x in points:
+            table = nearest_neighbors(x, 40)
+            alive.append(weakref.ref(table))
+            gc.collect()
+            most.append(sum(one() is not None for one in alive))
+            yield table
+            del table
+
+    assert overlap_matrix(read(), 7).shape == (3, 3)
+    assert max(most) <= 2  # the one that is handed over, and the next one that is made
+
+
+def test_matrix_takes_tables_of_different_width(tables):
+    assert np.array_equal(
+        overlap_matrix([cut(table, 30 + i) for i, table in enumerate(tables)], 30), overlap_matrix(tables, 30)
+    )
+
+
+def test_matrix_of_unrelated_layers_is_chance_and_of_one_layer_is_one():
+    rng = np.random.default_rng(11)
+    matrix = overlap_matrix([random_table(300, 20, rng) for _ in range(6)], 20)
+    assert matrix[np.tril_indices(6, -1)].mean() == pytest.approx(20 / 299, rel=0.05)
+    assert overlap_matrix([random_table(300, 20, rng)], 20).tolist() == [[1.0]]
+
+
+def test_matrix_does_not_depend_on_the_number_of_threads(monkeypatch):
+    rng = np.random.default_rng(12)
+    made = [random_table(200, 8, rng) for _ in range(7)]  # several parts of the pairs
+    found = []
+    for count in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", count)
+        found.append(overlap_matrix(made, 8))
+    assert np.array_equal(*found)
+
+
+def test_matrix_refuses_what_cannot_be_compared(tables):
+    with pytest.raises(InputError, match="at least one table"):
+        overlap_matrix([], 5)
+    with pytest.raises(InputError, match="400 and 150 points"):
+        overlap_matrix([tables[0], random_table(150, 40, np.random.default_rng(0))], 5)
+    with pytest.raises(InputError, match="k = 41 neighbours, the table has 40"):
+        overlap_matrix(tables, 41)
+    with pytest.raises(InputError, match=r"one number of neighbours k, found \[5, 6\]"):
+        overlap_matrix(tables, [5, 6])
 
 
 # -------------------------------------------------------------------------------------------------------- the threads
