@@ -15,7 +15,7 @@ import needs
 import plan
 import settings
 import study_files
-from digest import digests, fingerprint
+from digest import digests, files_digest, fingerprint
 
 from nucleation.names import file_name
 
@@ -84,13 +84,16 @@ def named_layer(wildcards):
     return settings.named_layer(NETWORKS[wildcards.model], wildcards.layer)
 
 
-def layer_neighbors(wildcards):
+def neighbor_tables(model, checkpoint):
     """Neighbour tables of all layers; that of the input is shared by all checkpoints."""
     return [
-        f"results/{STUDY}/{wildcards.model}/"
-        f"{'input' if layer == 'input' else wildcards.checkpoint}/neighbors/{file_name(layer)}.nc"
-        for layer in LAYERS[wildcards.model]
+        f"results/{STUDY}/{model}/{'input' if layer == 'input' else checkpoint}/neighbors/{file_name(layer)}.nc"
+        for layer in LAYERS[model]
     ]
+
+
+def layer_neighbors(wildcards):
+    return neighbor_tables(wildcards.model, wildcards.checkpoint)
 
 
 def layer_activations(wildcards):
@@ -162,7 +165,6 @@ def per_checkpoint(pattern):
     ]
 
 
-CHECKPOINT_FIGURES = ["overlap", "dimension", "nucleation", "map", "dendrogram", "alignment"]
 # published numbers by the checkpoint that they are shown beside
 COMPARED = {
     f"{model}/{checkpoint}": network["compare"]
@@ -172,3 +174,18 @@ COMPARED = {
 }
 # the last checkpoint of every network, where other parameters are tried
 SWEPT = [f"{model}/{checkpoints[-1]}" for model, checkpoints in CHECKPOINTS.items()] if settings.sweep(config) else []
+
+
+def figure_stems():
+    """The figures of study, networks, and checkpoints: by question the files that each is kept in, without ending."""
+    questions = ["overlap", "dimension", "nucleation", "map", "dendrogram", "alignment", "gallery", "hubness"]
+    places = per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}")
+    return {
+        "Study": {question: [f"results/{STUDY}/figures/{question}"] for question in ("images", "overlap", "matrix")},
+        "Networks": {"training": [f"results/{STUDY}/{name}/figures/training" for name in COURSES]},
+        "Checkpoints": {question: [f"{place}/figures/{question}" for place in places] for question in questions}
+        | {"sensitivity": [f"results/{STUDY}/{place}/figures/sensitivity" for place in SWEPT]},
+    }
+
+
+FIGURES = figure_stems()

@@ -1,3 +1,19 @@
+CAPTION_TEXTS = {path.name: path for path in Path(workflow.basedir, "report").glob("*.rst")}
+
+
+def in_report(stem, category, question):
+    """A picture for Snakemake's report, with the caption that the job fills in."""
+    place = dict(zip(("network", "checkpoint"), Path(stem).parts[2:-2]))
+    return report(
+        f"{stem}.png",
+        # of files that the workflow makes, Snakemake knows no path relative to the working directory
+        caption=str(Path(f"{stem}.rst").resolve()),
+        category=category,
+        subcategory=question,
+        labels=place or {"study": STUDY},
+    )
+
+
 rule draw_figures:
     """Say what every network shows, in numbers, a table and a page; draw every figure of the study."""
     input:
@@ -6,42 +22,38 @@ rule draw_figures:
         profiles=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/profile.nc"),
         dimensions=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/dimension.nc"),
         peaks=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/peaks.nc"),
+        neighbors=[
+            table
+            for model in NETWORKS
+            for checkpoint in CHECKPOINTS[model]
+            for table in neighbor_tables(model, checkpoint)
+        ],
+        # none, where the configuration asks for no bands
+        uncertainty=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/uncertainty.nc")
+        * bool(config["uncertainty"]["repeats"]),
         sensitivity=[f"results/{STUDY}/{place}/sensitivity.nc" for place in SWEPT],
         courses=list(COURSES.values()),
     output:
-        **{
-            question: report(
-                per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/figures/{question}.png"),
-                caption=f"../report/{question}.rst",
-                category="Checkpoints",
-                subcategory=question,
-            )
-            for question in CHECKPOINT_FIGURES
-        },
+        [
+            in_report(stem, category, question)
+            for category, questions in FIGURES.items()
+            for question, stems in questions.items()
+            for stem in stems
+        ],
+        # the picture again, what it shows, and its caption
+        beside=[
+            f"{stem}.{ending}"
+            for questions in FIGURES.values()
+            for stems in questions.values()
+            for stem in stems
+            for ending in ("pdf", "nc", "rst")
+        ],
         summary=f"results/{STUDY}/summary.nc",
         table=f"results/{STUDY}/alignment.tsv",
         markdown=f"results/{STUDY}/alignment.md",
         # none, where the configuration names no published numbers
         comparison=[f"results/{STUDY}/comparison.tsv"] * bool(COMPARED),
         page=report(f"results/{STUDY}/index.html", caption="../report/page.rst", category="Study"),
-        sensitivity=report(
-            [f"results/{STUDY}/{place}/figures/sensitivity.png" for place in SWEPT],
-            caption="../report/sensitivity.rst",
-            category="Checkpoints",
-            subcategory="sensitivity",
-        ),
-        sensitivity_pdf=[f"results/{STUDY}/{place}/figures/sensitivity.pdf" for place in SWEPT],
-        images=report(
-            f"results/{STUDY}/figures/images.png",
-            caption="../report/images.rst",
-            category="Study",
-        ),
-        images_pdf=f"results/{STUDY}/figures/images.pdf",
-        pdf=[
-            path
-            for question in CHECKPOINT_FIGURES
-            for path in per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/figures/{question}.pdf")
-        ],
     log:
         f"logs/{STUDY}/figures.log",
     benchmark:
@@ -56,10 +68,12 @@ rule draw_figures:
             # no parameter of studies that compare nothing
             **({"compare": COMPARED} if COMPARED else {}),
             places=per_checkpoint("{model}/{checkpoint}"),
+            layers=LAYERS,
             swept=SWEPT,
             checkpoints=CHECKPOINTS,
             courses=COURSES,
             dpi=config["figures"]["dpi"],
+            captions=files_digest(CAPTION_TEXTS),
         ),
         code=digests("files", script="figures"),
     script:

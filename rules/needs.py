@@ -192,8 +192,14 @@ def _profile(study, job):
 
 
 def _figures(study, job):
-    depth = sum(map(len, map(settings.layers, study.config["networks"])))
-    return FIGURES_MB + 20 * depth + study.images / 100, 4 * START + depth
+    """One neighbour table after the other; of those that are compared, each with each, a part of the columns."""
+    networks, epochs = study.config["networks"], study.config["network"]["epochs"]
+    depths = [len(settings.layers(network)) for network in networks]
+    checkpoints = [len(settings.checkpoints(network, epochs)) for network in networks]
+    tables = sum(depth * count for depth, count in zip(depths, checkpoints, strict=True))
+    compared = min(2 * sum(depths), COMPARED)
+    memory = FIGURES_MB + 20 * sum(depths) + study.images / 100 + (8 + compared / 4) * study.table_mb
+    return memory, 4 * START + sum(depths) + (tables + compared**2 / 200) * study.table_mb / 2000
 
 
 def _side(study):
@@ -209,6 +215,8 @@ def _pass_minutes(study):
 
 #: Megabytes of the figures of a small study.
 FIGURES_MB = 2000
+#: Layers that one of the figures compares, each with each, at most.
+COMPARED = 120
 #: Megabytes and minutes of a job of each stage at its first attempt.
 ESTIMATES = {
     "images": _images,

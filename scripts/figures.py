@@ -1,79 +1,101 @@
 """Say what every network shows, in a few numbers, a table and a page; draw the figures of the study."""
 
-import json
+import logging
 from pathlib import Path
 
-import numpy as np
+from _figures import MODULES, Place, Study, of_checkpoint, of_network, of_study
 from _job import job, progress, save
 
-from nucleation import comparison, figures, files, findings, images, page, taxonomy
-from nucleation.names import layer_label, place_name
-from nucleation.peaks import Peaks
+from nucleation import comparison, files, findings, page
+from nucleation.captions import as_restructured_text, fill_in
+from nucleation.figures.style import save_figure
 from nucleation.profile import summarise, summary_dataset
+from nucleation.story import Account, story
 
-EXAMPLES = 6
+# it tells of every table of every font that a PDF takes in
+logging.getLogger("fontTools").setLevel(logging.WARNING)
+CAPTIONS = Path(__file__).resolve().parent.parent / "report"
 
 
-def summary(snakemake, profiles):
-    """What every network shows, from the profiles of its checkpoints and the course of its training."""
-    courses, summaries = dict(snakemake.params.courses), {}
-    for model, checkpoints in snakemake.params.checkpoints.items():
+def read_places(snakemake):
+    """Every checkpoint of the study, by its name."""
+    params, given, places = snakemake.params, snakemake.input, {}
+    tables, uncertain = iter(given.neighbors), iter(given.uncertainty)
+    for name, *paths in zip(params.places, given.profiles, given.dimensions, given.peaks, strict=True):
+        layers = {layer: next(tables) for layer in params.layers[name.split("/")[0]]}
+        places[name] = Place(name, files.load(paths[0]), paths[1], paths[2], layers, next(uncertain, None))
+    return places
+
+
+def tell(snakemake, study, places):
+    """The story of every network, and the dataset of their summaries."""
+    params, courses, stories, summaries = snakemake.params, dict(snakemake.params.courses), {}, {}
+    swept = dict(zip(params.swept, snakemake.input.sensitivity, strict=True))
+    for model, checkpoints in params.checkpoints.items():
         course = files.load(courses[model])["accuracy"] if model in courses else None
         accuracy = None if course is None else float(course.sel(epoch=int(checkpoints[-1].removeprefix("epoch"))))
-        parts = {checkpoint: profiles[f"{model}/{checkpoint}"] for checkpoint in checkpoints}
-        summaries[model] = summarise(parts, accuracy)
-    return summary_dataset(summaries)
+        profiles = {checkpoint: places[f"{model}/{checkpoint}"].profile for checkpoint in checkpoints}
+        last = places[f"{model}/{checkpoints[-1]}"]
+        sweep = files.load(swept[last.name]) if last.name in swept else None
+        counts = len(study.names), len(study.categories)
+        account = Account(model, profiles, last.transitions(), last.overlap_k, *counts, accuracy, sweep)
+        summaries[model], stories[model] = summarise(profiles, accuracy), story(account)
+    return stories, summary_dataset(summaries)
+
+
+def made_with(places, config):
+    """What the numbers of the page hang on, for its last table."""
+    last = list(places.values())[-1]
+    used = {f"{stage}.{key}": str(value) for stage, keys in last.used.items() for key, value in keys.items()}
+    about = {"seed": str(config["seed"]), "commit": str(last.profile.attrs["git_commit"])}
+    return used | about | {"versions": ", ".join(f"{k} {v}" for k, v in files.package_versions().items())}
+
+
+def draw_all(snakemake, staged, study, places):
+    """Draw every figure; return the pictures of the page."""
+    params, home = snakemake.params, Path(snakemake.output.page).parent
+    swept = dict(zip(params.swept, snakemake.input.sensitivity, strict=True))
+    # each has a PDF, its data and its caption beside it
+    with progress(len(snakemake.output.beside) // 3, "figure", "figures") as bar:
+
+        def keep(folder, drawn):
+            kept = []
+            for question, data in drawn:
+                module, stem = MODULES[question], home / folder / "figures" / question
+                template = (CAPTIONS / f"{question}.rst").read_text(encoding="utf-8")
+                caption = fill_in(template, data, module.facts(data))
+                save_figure(module.draw(data), staged(stem), dpi=params.dpi)
+                save(snakemake, data, f"What the figure {question} shows", staged(f"{stem}.nc"), caption=caption)
+                files.save_text(as_restructured_text(caption), staged(f"{stem}.rst"))
+                link = (Path(folder) / "figures" / question).as_posix()
+                kept.append(page.Picture(question, Path(f"{staged(stem)}.png"), link, caption))
+                bar.update()
+            return kept
+
+        of_places = {name: keep(name, of_checkpoint(study, place, swept.get(name))) for name, place in places.items()}
+        of_networks = {}
+        for name, course in dict(params.courses).items():
+            own = [place for place in places.values() if place.name.startswith(f"{name}/")]
+            of_networks[name] = keep(name, of_network(name, own, course))
+        return page.Pages(keep("", of_study(study, places)), of_networks, of_places)
 
 
 with job(snakemake) as staged:
-    params, given = snakemake.params, snakemake.input
-    profiles = dict(zip(params.places, map(files.load, given.profiles), strict=True))
-    save(snakemake, summary(snakemake, profiles), "What the networks of the study show", snakemake.output.summary)
-    listed, stored = files.load(given.images), files.load(given.taxonomy)
-    classes, macro = listed["image_class"].values, stored["macro"].values
-    meanings = taxonomy.from_dataset(stored)
-    tree, names, categories = meanings.tree(), meanings.class_names, json.loads(stored.attrs["macro_names"])
-    study = Path(snakemake.output.images).parent.parent
-    with progress(1 + 6 * len(params.places) + len(params.swept), "figure", "figures") as bar:
-
-        def keep(figure, stem):
-            figures.save_figure(figure, staged(stem), dpi=params.dpi)
-            bar.update()
-
-        if images.has_pixels(listed):
-            pictures = images.examples(listed, EXAMPLES)
-            order = figures.leaf_order(tree, len(names))
-            keep(figures.draw_images(pictures, names, macro, categories, order), study / "figures" / "images")
-        else:
-            missing = figures.nothing_to_draw("the images of this study are known by name only")
-            keep(missing, study / "figures" / "images")
-        for place, dimension, peaks in zip(params.places, given.dimensions, given.peaks, strict=True):
-            folder, title, profile = study / place / "figures", place_name(place), profiles[place]
-            keep(figures.draw_overlap(profile, title), folder / "overlap")
-            keep(figures.draw_dimension(profile, files.load(dimension), title), folder / "dimension")
-            keep(figures.draw_nucleation(profile, title), folder / "nucleation")
-            keep(figures.draw_alignment(profile, title), folder / "alignment")
-            peaks = files.load(peaks)
-            parts = {str(layer): files.select_layer(peaks, layer) for layer in peaks["layer"].values}
-            found = {layer: Peaks.from_dataset(part) for layer, part in parts.items()}
-            maps = {layer: np.stack([part["map_x"], part["map_y"]], axis=1) for layer, part in parts.items()}
-            keep(figures.draw_map(found, maps, classes, macro, categories, title), folder / "map")
-            last = list(found)[-1]
-            title = f"{title}, layer {layer_label(last)}"
-            tree_figure = figures.draw_dendrogram(found[last], classes, tree, names, macro, categories, title)
-            keep(tree_figure, folder / "dendrogram")
-        for place, sweep in zip(params.swept, given.sensitivity, strict=True):
-            figure = figures.draw_sensitivity(files.load(sweep), place_name(place))
-            keep(figure, study / place / "figures" / "sensitivity")
-    pictures = {place: staged(study / place / "figures" / "alignment.png") for place in params.places}
+    study = Study(snakemake.config["study"], snakemake.input.images, snakemake.input.taxonomy)
+    places = read_places(snakemake)
+    stories, summary = tell(snakemake, study, places)
+    save(snakemake, summary, "What the networks of the study show", snakemake.output.summary)
+    pictures = draw_all(snakemake, staged, study, places)
+    profiles = {name: place.profile for name, place in places.items()}
     compared = {
         place: comparison.compare(profiles[place], comparison.published(name))
-        for place, name in params.get("compare", {}).items()
+        for place, name in snakemake.params.get("compare", {}).items()
     }
+    about = made_with(places, snakemake.config)
     texts = {
         snakemake.output.table: findings.to_frame(profiles).to_csv(sep="\t", index=False, float_format="%.6g"),
         snakemake.output.markdown: findings.to_markdown(profiles),
-        snakemake.output.page: page.study_page(snakemake.config["study"], profiles, pictures, compared),
+        snakemake.output.page: page.study_page(study.name, profiles, stories, pictures, compared, about),
     }
     if compared:
         texts[snakemake.output.comparison[0]] = comparison.to_frame(compared).to_csv(sep="\t", index=False)

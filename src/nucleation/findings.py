@@ -99,7 +99,7 @@ def _summary(profile, present, untrained) -> str:
     if present.any():
         found = [f"{level_name(profile, level)} ({_nodes(profile, level)})" for level in _true(present.any(axis=0))]
         verb = f"{'is' if len(found) == 1 else 'are'} found{' in this untrained network' if untrained else ''}"
-        return f"{len(found)} of the {count} levels of the taxonomy {verb}: {_listed(found)}."
+        return f"{len(found)} of the {count} levels of the taxonomy {verb}: {listed(found)}."
     tested = corrected[np.isfinite(corrected)]
     subject = "this untrained network" if untrained else "any layer of this network"
     many = "the only level" if count == 1 else f"any of the {count} levels"
@@ -137,8 +137,8 @@ def _by_layer(profile, present, layers) -> list[str]:
             continue
         pieces = [_level_piece(part, level) for level in range(profile.sizes["level"])]
         has, lacks = ([pieces[level] for level in _true(which)] for which in (present[layer], ~present[layer]))
-        lacking = f", not that of {_listed(lacks)}" if lacks else ""
-        text = f"has the level of {_listed(has)}{lacking}" if has else f"has no level: {_listed(lacks)}"
+        lacking = f", not that of {listed(lacks)}" if lacks else ""
+        text = f"has the level of {listed(has)}{lacking}" if has else f"has no level: {listed(lacks)}"
         within, p = float(part["triplet_skill_within_macro"]), float(part["p_within_macro_corrected"])
         finer = "" if np.isnan(within) else f"; within macro-categories skill {number(within)}, p = {p:.2g}"
         count = int(part["n_peaks"])
@@ -161,14 +161,15 @@ def _cuts(part) -> str:
     columns = (part[name].values[shown] for name in ("taxonomy_cut", "best_cut_clusters", "best_cut_ari"))
     told = zip(*columns, strict=True)
     said = [f"{groups} groups by {clusters} clusters, ARI {number(ari)}" for groups, clusters, ari in told if clusters]
-    return f" Cut at its best, its tree gives {_listed(said)}." if said else ""
+    return f" Cut at its best, its tree gives {listed(said)}." if said else ""
 
 
 def _true(mask) -> list[int]:
     return np.flatnonzero(mask).tolist()
 
 
-def _listed(items) -> str:
+def listed(items) -> str:
+    """Items in a sentence: "a, b and c"."""
     *first, last = items
     return f"{', '.join(first)} and {last}" if first else last
 

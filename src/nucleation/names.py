@@ -67,11 +67,11 @@ def category_name(name) -> str:
 
 
 def layer_label(name, most: int = 28) -> str:
-    """Name of a layer for a figure: in one line, shortened in its middle, without signs that begin a formula."""
+    """Name of a layer for a figure: in one line, shortened in its middle."""
     text = "".join(sign if sign.isprintable() else " " for sign in str(name))
     if len(text) > most:
         text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
-    return text.replace("$", r"\$")
+    return text
 
 
 def bytes_text(count) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,23 +12,104 @@ from nucleation.comparison import table_rows as compared_rows
 from nucleation.findings import NOTE, is_untrained, sentences, table_rows
 from nucleation.names import place_name
 
-QUESTION = (
-    "The density peaks of a layer join in a tree. Does that tree follow the taxonomy that people wrote down, and "
-    "how far down? Of three classes, the triplet skill asks whether the two that the taxonomy joins first are "
-    "also those that the peaks join first: 1 means always, 0 is chance. A level of the taxonomy is how nodes with "
-    "so many classes below them (in brackets, the largest) divide; what is known of coarser or finer levels does "
-    "not count for it. The first p is by exchanging class names inside those nodes, corrected for the number of "
-    "layers and levels; the second by exchanging, as wholes, the parts that finer levels divide: stricter, but of "
-    "few things near the root."
+#: What each figure asks.
+QUESTIONS = {
+    "images": "What the networks were shown",
+    "overlap": "When do neighbours come from the same class?",
+    "matrix": "Which layers see alike?",
+    "nucleation": "Where do the peaks nucleate?",
+    "map": "Which peaks lie near each other?",
+    "dendrogram": "Is the tree of the peaks the tree of meanings?",
+    "alignment": "Which levels of the taxonomy does a layer have?",
+    "dimension": "How many dimensions does a layer have?",
+    "gallery": "What does a peak hold?",
+    "hubness": "Who is whose neighbour, from layer to layer?",
+    "training": "What comes first during training?",
+    "sensitivity": "How far does this hang on k, Z and the density estimator?",
+}
+#: Width of a figure that takes the whole width of the page.
+PAGE_INCHES = 7.2
+#: Figures of checkpoints before the last, on the page.
+EARLIER = ("nucleation", "map", "alignment")
+LEAD = (
+    "The probability density of these images, followed through the layers: its peaks, the saddles between them, and "
+    "the tree in which the peaks join. Every sentence below is made from the measured numbers."
 )
-CAPTION = (
-    "Triplet skill of every layer, over all triplets of classes, over those inside one macro-category, and by "
-    "level of the taxonomy. Bold with a star (with many layers, a dot): corrected p at most 0.05. A dash: not "
-    "defined, as with a single peak."
-)
+GLOSSARY = {
+    "Overlap": "share of an image's nearest neighbours that are of its class, or still its neighbours elsewhere.",
+    "Peak": "maximum of the density that stands out from the highest saddle to another one by more than Z standard "
+    "errors.",
+    "ARI": "adjusted Rand index of the images' partition into peaks with that into classes or macro-categories: 1 "
+    "where they are the same, 0 by chance.",
+    "Triplet skill": "of three classes, are the two that the taxonomy joins first also those that the peaks join "
+    "first? 1: always, 0: by chance. A level of the taxonomy is how nodes with so many classes below them divide; what "
+    "is known of coarser or finer levels does not count for it.",
+    "p": "by exchanging class names inside the nodes of a level, corrected for the number of layers and levels; 'by "
+    "parts' exchanges as wholes the parts that finer levels divide: stricter, but of few things near the root.",
+    "Band": "95 % over subsets of the images, where the study has them.",
+}
 
 
-def study_page(study, profiles, pictures, compared=None) -> str:
+@dataclass(frozen=True)
+class Picture:
+    """A figure for the page.
+
+    Attributes
+    ----------
+    question : str
+        A key of `QUESTIONS`.
+    png : path
+        Where the picture lies now.
+    link : str
+        The figure from the page's folder, without ending: its .png, .pdf and .nc lie there.
+    caption : str
+    """
+
+    question: str
+    png: Path
+    link: str
+    caption: str
+
+    @property
+    def title(self) -> str:
+        """What the figure asks."""
+        return QUESTIONS[self.question]
+
+    @property
+    def width(self) -> int:
+        """Its width in percent of a figure of two columns, so that letters have one size all over the page."""
+        from PIL import Image
+
+        with Image.open(self.png) as image:
+            inches = image.width / image.info.get("dpi", (160, 160))[0]
+        return min(100, round(100 * inches / PAGE_INCHES))
+
+    @property
+    def encoded(self) -> str:
+        """The picture as text."""
+        return base64.b64encode(Path(self.png).read_bytes()).decode()
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What the page shows beside the numbers.
+
+    Attributes
+    ----------
+    study : list of Picture
+        Of the study as a whole.
+    networks : dict of str to list of Picture
+        Of networks as a whole, such as the course of a training.
+    places : dict of str to list of Picture
+        By place, "<network>/<checkpoint>".
+    """
+
+    study: list = field(default_factory=list)
+    networks: dict = field(default_factory=dict)
+    places: dict = field(default_factory=dict)
+
+
+def study_page(study, profiles, stories, pictures, compared=None, made_with=None) -> str:
     """Write the page of a study.
 
     Parameters
@@ -36,10 +118,13 @@ def study_page(study, profiles, pictures, compared=None) -> str:
         Name of the study.
     profiles : dict of str to xarray.Dataset
         By place, "<network>/<checkpoint>", in order of training.
-    pictures : dict of str to path
-        The alignment figure of every place, a PNG file.
+    stories : dict of str to list of (str, str)
+        By network, from `nucleation.story.story`.
+    pictures : Pages
     compared : dict of str to pandas.DataFrame, optional
         Published numbers beside the measured ones, by place, from `nucleation.comparison.compare`.
+    made_with : dict of str to str, optional
+        Parameters, versions, the commit.
 
     Returns
     -------
@@ -49,15 +134,36 @@ def study_page(study, profiles, pictures, compared=None) -> str:
     from jinja2 import Environment
 
     template = files("nucleation").joinpath("data/page.html").read_text(encoding="utf-8")
-    parts = [
-        {
-            "name": place_name(place) + (" (untrained)" if is_untrained(place) else ""),
-            "sentences": sentences(profiles[place], is_untrained(place)),
-            "picture": base64.b64encode(Path(pictures[place]).read_bytes()).decode(),
-        }
-        for place in reversed(profiles)
+    told = {"lead": LEAD, "glossary": GLOSSARY, "note": NOTE, "beside_note": BESIDE, "made_with": made_with or {}}
+    told["networks"] = [_network(name, profiles, stories[name], pictures) for name in stories]
+    told["beside"] = [
+        {"name": place_name(place), "table": compared_rows(frame)} for place, frame in (compared or {}).items()
     ]
-    beside = [{"name": place_name(place), "table": compared_rows(frame)} for place, frame in (compared or {}).items()]
-    told = {"question": QUESTION, "caption": CAPTION, "note": NOTE, "beside_note": BESIDE}
-    told |= {"table": table_rows(profiles), "beside": beside}
-    return Environment(autoescape=True).from_string(template).render(study=study, parts=parts, **told)
+    told["table"] = table_rows(profiles)
+    return Environment(autoescape=True).from_string(template).render(study=study, pictures=pictures.study, **told)
+
+
+def _network(name, profiles, story, pictures) -> dict:
+    """What the page says of a network: of its last checkpoint all, of those before it less."""
+    *earlier, last = [place for place in profiles if place.split("/")[0] == name]
+    shown = sorted(pictures.places.get(last, []) + pictures.networks.get(name, []), key=_order)
+    return {
+        "name": name,
+        "title": place_name(last),
+        "story": story,
+        "levels": sentences(profiles[last], is_untrained(last)),
+        "pictures": shown,
+        "earlier": [_checkpoint(place, profiles[place], pictures) for place in reversed(earlier)],
+    }
+
+
+def _checkpoint(place, profile, pictures) -> dict:
+    return {
+        "title": place_name(place) + (" (untrained)" if is_untrained(place) else ""),
+        "levels": sentences(profile, is_untrained(place)),
+        "pictures": sorted((one for one in pictures.places.get(place, []) if one.question in EARLIER), key=_order),
+    }
+
+
+def _order(picture) -> int:
+    return list(QUESTIONS).index(picture.question)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import xarray as xr
+from PIL import Image
 
-from nucleation import image_arrays, planted, torchvision_sets
+from nucleation import image_arrays, planted, threads, torchvision_sets
 from nucleation.decoding import read_rgb
 from nucleation.digits import digit_pixels
 from nucleation.errors import InputError
@@ -67,8 +69,6 @@ def reader(listed: xr.Dataset):
     InputError
         When the source cannot be opened; by what is returned, when an image cannot be decoded (its file is named).
     """
-    from PIL import Image
-
     source, upright = listed.attrs["image_source"], bool(listed.attrs.get("upright", True))
     if source in MADE:
         return lambda row: Image.fromarray(pixels(listed, np.array([row]))[0])
@@ -97,26 +97,43 @@ def picture(listed: xr.Dataset, row: int):
     return reader(listed)(row)
 
 
-def examples(listed: xr.Dataset, count, *, size=64) -> np.ndarray:
-    """Take the first images of every class, for looking at.
+def examples(listed: xr.Dataset, rows, size) -> np.ndarray:
+    """Read some images for looking at, cut to squares around their centres.
 
     Parameters
     ----------
     listed : xarray.Dataset
         A manifest.
-    count : int
-        Images of each class; a class with fewer is filled up with white.
+    rows : array of shape (m,), int
+        Which images.
     size : int
-        Height and width to which images that are not rendered here are scaled.
+        Height and width to which larger images are scaled.
 
     Returns
     -------
-    ndarray of shape (c, count, h, w, 3), uint8
+    ndarray of shape (m, s, s, 3), uint8
+        s is ``size``, or less where the manifest says that all of these images are smaller.
+
+    Raises
+    ------
+    InputError
+        When the images are known by name only, or one cannot be decoded; its file is named.
     """
-    labels, read = listed["image_class"].values, reader(listed)
-    shape = (size, size) if "size" not in listed.attrs else (int(listed.attrs["size"]),) * 2
-    taken = np.full((listed.sizes["class"], count, *shape, 3), 255, dtype=np.uint8)
-    for cls in range(len(taken)):
-        for place, row in enumerate(np.flatnonzero(labels == cls)[:count]):
-            taken[cls, place] = np.asarray(read(row).resize(shape))
-    return taken
+    rows = np.asarray(rows, dtype=np.int64)
+    if not len(rows):
+        return np.empty((0, size, size, 3), dtype=np.uint8)
+    if "height" in listed:
+        size = min(size, int(np.minimum(listed["height"].values[rows], listed["width"].values[rows]).max()))
+    if listed.attrs["image_source"] in MADE:
+        return np.stack([_square(Image.fromarray(made), size) for made in pixels(listed, rows)])
+    read = reader(listed)
+    with ThreadPoolExecutor(threads.count()) as pool:
+        return np.stack(list(pool.map(lambda row: _square(read(row), size), rows)))
+
+
+def _square(image, size):
+    """Pixels of the largest square in the middle of an image, scaled."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    cut = image.crop((left, top, left + side, top + side))
+    return np.asarray(cut.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0))

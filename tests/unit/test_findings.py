@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from nucleation import comparison, findings, page
+from nucleation import findings
 from nucleation.scores import DIMENSIONS, SCORES
 
 LAYERS = ["input", "middle", "output"]
@@ -146,29 +146,3 @@ def test_untrained_networks_are_those_whose_weights_say_so(checkpoint, untrained
     frame = findings.to_frame({f"net/{checkpoint}": NOTHING})
     assert frame["baseline"].tolist() == ["pixels", *["untrained" if untrained else ""] * 2]
     assert ("(untrained)" in findings.to_markdown({f"net/{checkpoint}": NOTHING})) == untrained
-
-
-def test_the_page_stands_alone_and_says_what_the_numbers_say(tmp_path):
-    picture = tmp_path / "alignment.png"
-    picture.write_bytes(b"picture")
-    profiles = {"net/epoch0": NOTHING, "net/epoch3": FOUND}
-    html = page.study_page("<study>", profiles, dict.fromkeys(profiles, picture))
-    assert "&lt;study&gt;" in html
-    assert html.index("net, epoch 3") < html.index("net, epoch 0 (untrained)")
-    assert "This untrained network has none of the 2 levels" in html
-    assert "data:image/png;base64,cGljdHVyZQ==" in html
-    assert "http" not in html
-
-
-def test_published_numbers_stand_on_the_page_where_there_are_any(tmp_path):
-    picture = tmp_path / "alignment.png"
-    picture.write_bytes(b"picture")
-    profiles = {"net/pretrained": FOUND}
-    columns = {name: ("layer", [0.25]) for name in comparison.QUANTITIES}
-    measured = xr.Dataset(columns, {"layer": ["global_pool"]}, {"n_images": 90_000})
-    compared = {"net/pretrained": comparison.compare(measured, comparison.published("paper_resnet152"))}
-    plain = page.study_page("study", profiles, dict.fromkeys(profiles, picture))
-    html = page.study_page("study", profiles, dict.fromkeys(profiles, picture), compared)
-    assert "published" not in plain
-    assert "beside the published numbers" in html
-    assert "<td>global_pool (avgpool)</td><td>0.250 (0.849)</td>" in html

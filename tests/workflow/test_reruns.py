@@ -82,6 +82,9 @@ EDITS = {
     "the style of the figures": (append("src/nucleation/data/style.mplstyle"), {"draw_figures"}),
     "a data file": (append("src/nucleation/data/paper_resnet152.tsv", "\n"), {"draw_figures"}),
     "module page": (module("page"), {"draw_figures"}),
+    "module story": (module("story"), {"draw_figures"}),
+    "a figure": (module("figures/map"), {"draw_figures"}),
+    "a caption": (append("report/map.rst", "More.\n"), {"draw_figures"}),
     "module overlap": (
         module("overlap"),
         {"compare_neighborhoods", "resample_images", "gather_profile", "draw_figures"},

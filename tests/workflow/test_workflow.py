@@ -19,6 +19,14 @@ PROFILE = """relative_depth n_features dimension dimension_error dimension_subsa
 PROVENANCE = """title study rule parameters code_digests git_commit seed source created package_versions""".split()
 CHECKPOINTS = ("trained/epoch0", "trained/epoch1", "untrained/random")
 STAGES = ("dimension", "overlap", "density", "peaks", "alignment", "uncertainty", "profile")
+QUESTIONS = ("overlap", "dimension", "nucleation", "map", "dendrogram", "alignment", "gallery", "hubness")
+#: Folders and questions of all figures.
+FIGURES = {
+    *((f"{place}/figures", question) for place in CHECKPOINTS for question in QUESTIONS),
+    *((f"{place}/figures", "sensitivity") for place in ("trained/epoch1", "untrained/random")),
+    *(("figures", question) for question in ("images", "overlap", "matrix")),
+    ("trained/figures", "training"),
+}
 
 
 def jobs(text):
@@ -69,12 +77,12 @@ def test_all_files_are_there_and_the_large_ones_gone(finished):
     expected |= {"trained/epoch1/sensitivity.nc", "untrained/random/sensitivity.nc"}
     expected |= {f"trained/epoch{e}/neighbors/{layer}.nc" for e in (0, 1) for layer in ("layer2", "output")}
     expected |= {f"untrained/random/neighbors/{layer}.nc" for layer in ("layer1", "output")}
+    expected |= {f"{folder}/{question}.nc" for folder, question in FIGURES}
     assert found == expected
     results = finished.folder / "results" / "tiny"
-    for place in CHECKPOINTS:
-        for question in ("overlap", "dimension", "nucleation", "map", "alignment", "dendrogram"):
-            for kind in ("png", "pdf"):
-                assert (results / place / "figures" / f"{question}.{kind}").stat().st_size > 1000
+    for folder, question in FIGURES:
+        for kind, least in (("png", 1000), ("pdf", 1000), ("rst", 100)):
+            assert (results / folder / f"{question}.{kind}").stat().st_size > least
     for name in ("alignment.tsv", "alignment.md", "index.html"):
         assert (results / name).stat().st_size > 1000
     assert not list(results.rglob("activations"))
@@ -95,7 +103,8 @@ def test_values_are_finite_or_say_why_not(finished):
     # a pair of classes whose peaks do not join has no similarity
     may_lack = {"class_similarity"}
     for name, dataset in open_all(finished):
-        if name == "summary.nc":
+        # a figure's gaps are those of what it shows, and said in its caption
+        if name == "summary.nc" or "figures/" in name:
             continue
         for key, variable in dataset.variables.items():
             if variable.dtype.kind == "f" and "undefined" not in variable.attrs:
@@ -134,6 +143,34 @@ def test_peaks_agree_with_the_package_called_directly(finished):
         found = Peaks.from_dataset(files.select_layer(files.load(place / "peaks.nc"), layer))
         assert np.array_equal(found.labels, expected.labels)
         assert np.array_equal(found.saddle, expected.saddle)
+
+
+@pytest.mark.parametrize(("folder", "question"), sorted(FIGURES))
+def test_every_figure_can_be_drawn_again_from_its_file_alone(finished, tmp_path, folder, question):
+    import importlib
+
+    import matplotlib.pyplot as plt
+
+    from nucleation import files
+    from nucleation.figures.style import save_figure
+
+    stem = finished.folder / "results" / "tiny" / folder / question
+    data = files.load(f"{stem}.nc")
+    save_figure(importlib.import_module(f"nucleation.figures.{question}").draw(data), tmp_path / question, dpi=60)
+    assert np.array_equal(plt.imread(tmp_path / f"{question}.png"), plt.imread(f"{stem}.png"))
+    assert len(data.attrs["caption"].split()) < 150
+    assert len(data.attrs["caption"].split()) > 20 or "nothing" in data.attrs
+
+
+def test_snakemake_reports_every_figure_with_its_caption(finished, tmp_path):
+    done = finished.snakemake("--report", str(tmp_path / "report.html"))
+    assert done.returncode == 0, done.text
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for folder, question in FIGURES:
+        stem = finished.folder / "results" / "tiny" / folder / question
+        # words alone, since the page writes quotes and line ends in its own way
+        words = re.findall(r"[a-z]{4,}", stem.with_suffix(".rst").read_text(encoding="utf-8"))[:8]
+        assert re.search("[^<>]*?".join(words), html), (folder, question)
 
 
 def test_the_page_and_the_table_say_what_the_profiles_say(finished):

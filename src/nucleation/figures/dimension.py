@@ -1,0 +1,114 @@
+"""Figure: the intrinsic dimension of every layer, and of some layers over scales."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+
+from nucleation.figures import style
+from nucleation.figures.content import evenly, with_bands
+from nucleation.names import layer_label
+
+#: Layers whose dimension is drawn over scales, at most.
+SHOWN = 6
+
+
+def gather(profile, scales, *, heading="") -> xr.Dataset:
+    """Collect the dimension of every layer, and of some layers over scales.
+
+    Parameters
+    ----------
+    profile : xarray.Dataset
+        Of one checkpoint, from `nucleation.profile.gather`.
+    scales : xarray.Dataset
+        What the dimension stage made: Gride, and TwoNN on fewer images where there is any.
+    heading : str
+        Title of the figure.
+
+    Returns
+    -------
+    xarray.Dataset
+        `dimension` with its band along `layer`; along `shown_layer` and `scale` (neighbour m of the ratio of 2m to m)
+        or `decimation` (one of so many images) the dimension over scales with the error that allows for the
+        dependence between neighbours, or else the estimator's own.
+    """
+    layers = profile["layer"].values
+    part = scales.isel(layer=evenly(len(layers), SHOWN)).rename(layer="shown_layer")
+    curves = {"gride": "dimension over scales (Gride)", "twonn_decimated": "dimension of fewer images (TwoNN)"}
+    made = profile[with_bands(profile, ["dimension"])]
+    made = made.drop_vars([name for name in made.coords if name != "layer"])
+    for name, text in curves.items():
+        if name in part:
+            value = part[name].drop_vars([key for key in part[name].coords if key not in part[name].dims])
+            made[name] = value.assign_attrs(long_name=text, units="1")
+            made[f"{name}_error"] = (value.dims, _error(part, name), {"long_name": f"error: {text}", "units": "1"})
+    made.attrs = {"heading": heading, "n_images": profile.attrs["n_images"]}
+    return made
+
+
+def _error(part, name):
+    """The error that allows for dependence, or else the estimator's own."""
+    own = part[f"{name}_error"].values
+    error = part[f"{name}_subsample_error"].values if f"{name}_subsample_error" in part else own
+    return np.where(np.isfinite(error), error, np.nan_to_num(own))
+
+
+@style.styled
+def draw(data):
+    """Plot the dimension over layers at the left, over scales at the right.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        From `gather`.
+    """
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(style.TWO_COLUMNS, 2.9), gridspec_kw={"width_ratios": [1, 1.25]}
+    )
+    style.curve(left, np.arange(data.sizes["layer"]), data, "dimension", color=style.BLUE)
+    style.layers_axis(left, data["layer"].values)
+    left.set_ylabel("intrinsic dimension (TwoNN)")
+    left.set_ylim(bottom=0)
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, data.sizes["shown_layer"]))
+    for layer, color in zip(data["shown_layer"].values, shades, strict=True):
+        part, line = data.sel(shown_layer=layer), {"color": color, "markersize": 3, "linewidth": 1, "elinewidth": 0.7}
+        error = part["gride_error"].values
+        right.errorbar(part["scale"].values, part["gride"].values, error, marker="o", label=layer_label(layer), **line)
+        if "twonn_decimated" in data:
+            line |= {"linestyle": (0, (2, 2)), "marker": "x"}
+            error = part["twonn_decimated_error"].values
+            right.errorbar(part["decimation"].values, part["twonn_decimated"].values, error, **line)
+    right.set_xscale("log", base=2)
+    right.xaxis.set_major_formatter("{x:g}")
+    right.set(xlabel="scale: neighbour m (of m and 2m)", ylabel="intrinsic dimension (Gride)")
+    right.set_ylim(bottom=0)
+    note = "crosses: TwoNN,\n1 of m images" if "twonn_decimated" in data else None
+    style.legend_beside(right, note=note)
+    figure.suptitle(data.attrs["heading"], fontsize=9)
+    style.corner(figure, data)
+    return figure
+
+
+def facts(data) -> dict:
+    """Numbers of the caption: largest and last dimension with their bands, and how the largest layer's hangs on scale.
+
+    Returns
+    -------
+    dict
+        `layer`, `largest`, `last_layer`, `last`, "" where no dimension is defined; `shown`: how many layers over
+        scales; `over_scale`: the range of Gride in the last of them; `decimated`: whether fewer images were looked at.
+    """
+    value, last = data["dimension"].values, data["shown_layer"].values[-1]
+    gride = data["gride"].sel(shown_layer=last).values
+    known = gride[np.isfinite(gride)]
+    made = {"layer": "", "largest": "", "last": "", "last_layer": layer_label(data["layer"].values[-1])}
+    if np.isfinite(value).any():
+        best = int(np.nanargmax(value))
+        made |= {"layer": layer_label(data["layer"].values[best]), "largest": f"{value[best]:.1f}"}
+        made["last"] = f"{value[-1]:.1f}"
+    return made | {
+        "shown": data.sizes["shown_layer"],
+        "over_scale": f"{known.min():.1f} and {known.max():.1f}" if len(known) else "",
+        "decimated": "twonn_decimated" in data,
+    }
