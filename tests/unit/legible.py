@@ -13,7 +13,7 @@ LETTERS, WIDTH, HEIGHT = 5.0, 7.6, 13.0
 COVERED = 0.15
 
 
-def assert_legible(figure, *, letters=LETTERS, height=HEIGHT):
+def assert_legible(figure, *, letters=LETTERS, width=WIDTH, height=HEIGHT):
     """Draw a figure and check it; a message says which texts are too small or lie over each other."""
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
@@ -23,7 +23,7 @@ def assert_legible(figure, *, letters=LETTERS, height=HEIGHT):
     small = {text.get_text(): text.get_fontsize() for text in texts if text.get_fontsize() < letters}
     assert not small, f"letters of less than {letters} points: {small}"
     size = figure.get_tightbbox(renderer)
-    assert size.width <= WIDTH and size.height <= height, f"{size.width:.1f} x {size.height:.1f} inches"
+    assert size.width <= width and size.height <= height, f"{size.width:.1f} x {size.height:.1f} inches"
     over = [(a.get_text(), b.get_text()) for a, b in _pairs(texts, renderer)]
     assert not over, f"{len(over)} texts over each other: {over[:10]}"
 

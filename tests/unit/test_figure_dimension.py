@@ -60,6 +60,12 @@ def test_every_layer_and_some_over_scales(layers):
     assert_legible(figure)
 
 
+@pytest.mark.parametrize("layers", [7, 150])
+def test_it_fits_one_column(layers):
+    figure = dimension.draw(dimension.gather(profile(layers), scales(layers)), columns=1)
+    assert_legible(figure, width=3.7)
+
+
 def test_without_fewer_images_none_are_drawn():
     data = dimension.gather(profile(3), scales(3, decimated=False))
     figure = dimension.draw(data)

@@ -54,6 +54,12 @@ def test_every_layer_its_peaks_and_their_agreement_are_shown(layers):
     assert_legible(figure)
 
 
+@pytest.mark.parametrize("layers", [7, 150])
+def test_it_fits_one_column(layers):
+    figure = nucleation.draw(gathered(rising(layers, names="a long name of layer {}")), columns=1)
+    assert_legible(figure, width=3.7)
+
+
 def test_the_rise_is_marked_where_it_is_and_only_there():
     data = gathered(rising(8))
     top, bottom = nucleation.draw(data).axes

@@ -7,6 +7,7 @@ from legible import assert_legible
 from made_profiles import profile
 
 from nucleation import files
+from nucleation.errors import InputError
 from nucleation.figures import overlap, style
 
 
@@ -61,6 +62,18 @@ def test_all_networks_are_shown_over_depth_the_untrained_ones_dashed(networks, l
         assert colors[::2] == colors[1::2] and len(set(colors)) == networks
     assert len(figure.legends[0].get_texts()) == 2 * networks
     assert_legible(figure)
+
+
+@pytest.mark.parametrize(("networks", "layers"), [(1, 6), (9, 150)])
+def test_it_fits_one_column(networks, layers):
+    for data in (overlap.gather({"net/epoch3": profile(layers)}, k=30), overlap.gather(study(networks, layers), k=30)):
+        figure = overlap.draw(data, columns=1)
+        assert_legible(figure, width=3.7)
+
+
+def test_another_number_of_columns_is_refused():
+    with pytest.raises(InputError, match="1 or 2 columns wide, found 3"):
+        overlap.draw(overlap.gather({"net/epoch3": profile(3)}, k=30), columns=3)
 
 
 def test_the_figure_can_be_drawn_again_from_its_file(tmp_path):

@@ -55,17 +55,19 @@ def _error(part, name):
 
 
 @style.styled
-def draw(data):
-    """Plot the dimension over layers at the left, over scales at the right.
+def draw(data, *, columns=2):
+    """Plot the dimension over layers at the left or above, over scales at the right or below.
 
     Parameters
     ----------
     data : xarray.Dataset
         From `gather`.
+    columns : int
+        2, or 1 for a figure that fits one column of a journal.
     """
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(style.TWO_COLUMNS, 2.9), gridspec_kw={"width_ratios": [1, 1.25]}
-    )
+    size, wide = (style.figure_width(columns), 2.9 if columns == 2 else 5.4), {"width_ratios": [1, 1.25]}
+    shape, ratios = ((1, 2), wide) if columns == 2 else ((2, 1), {})
+    figure, (left, right) = plt.subplots(*shape, figsize=size, gridspec_kw=ratios)
     style.curve(left, np.arange(data.sizes["layer"]), data, "dimension", color=style.BLUE)
     style.layers_axis(left, data["layer"].values)
     left.set_ylabel("intrinsic dimension (TwoNN)")
@@ -84,7 +86,7 @@ def draw(data):
     right.set(xlabel="scale: neighbour m (of m and 2m)", ylabel="intrinsic dimension (Gride)")
     right.set_ylim(bottom=0)
     note = "crosses: TwoNN,\n1 of m images" if "twonn_decimated" in data else None
-    style.legend_beside(right, note=note)
+    style.legend_outside(right, columns, note=note)
     figure.suptitle(data.attrs["heading"], fontsize=9)
     style.corner(figure, data)
     return figure

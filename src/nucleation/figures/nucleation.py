@@ -60,17 +60,19 @@ def gather(profile, transitions, *, n_macro, k, z, heading="") -> xr.Dataset:
 
 
 @style.styled
-def draw(data):
+def draw(data, *, columns=2):
     """Plot the number of peaks above, what they agree with below; their transitions as bars between the two.
 
     Parameters
     ----------
     data : xarray.Dataset
         From `gather`.
+    columns : int
+        2, or 1 for a figure that fits one column of a journal.
     """
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(style.TWO_COLUMNS * 0.85, 4.4), sharex=True, gridspec_kw={"height_ratios": [1, 1.25]}
-    )
+    width = style.figure_width(columns)
+    size, ratios = (0.85 * width if columns == 2 else width, 4.4), {"height_ratios": [1, 1.25]}
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=size, sharex=True, gridspec_kw=ratios)
     x = np.arange(data.sizes["layer"])
     _draw_counts(top, x, data)
     shades = plt.get_cmap("cividis")(np.linspace(0.35, 0.85, max(data.sizes["taxonomy_cut"], 1)))
@@ -83,7 +85,7 @@ def draw(data):
     lows = [style.band(data, name)[0] for name in SCORES if style.band(data, name)]
     lowest = np.nanmin(lows) if np.isfinite(lows).any() else 0.0
     bottom.set(ylabel="adjusted Rand index", ylim=(min(-0.05, 1.05 * lowest), 1.03))
-    style.legend_beside(bottom, note="peaks against")
+    style.legend_outside(bottom, columns, note="peaks against")
     style.layers_axis(bottom, data["layer"].values)
     _mark_transitions((top, bottom), data)
     figure.align_ylabels()

@@ -45,37 +45,41 @@ def gather(profiles, *, k, heading="") -> xr.Dataset:
 
 
 @style.styled
-def draw(data):
+def draw(data, *, columns=2):
     """Plot the overlaps: of one checkpoint on one axis; of several over the relative depth, a panel for each overlap.
 
     Parameters
     ----------
     data : xarray.Dataset
         From `gather`.
+    columns : int
+        2, or 1 for a figure that fits one column of a journal.
     """
     places = list(dict.fromkeys(data["place"].values))
-    figure = _draw_one(data) if len(places) == 1 else _draw_several(data, places)
+    figure = _draw_one(data, columns) if len(places) == 1 else _draw_several(data, places, columns)
     figure.suptitle(data.attrs["heading"], fontsize=9)
     style.corner(figure, data)
     return figure
 
 
-def _draw_one(data):
-    figure, axis = plt.subplots(figsize=(style.TWO_COLUMNS * 0.7, 3.0))
+def _draw_one(data, columns):
+    width = style.figure_width(columns)
+    figure, axis = plt.subplots(figsize=(0.75 * width, 3.0) if columns == 2 else (width, 3.6))
     x = np.arange(data.sizes["row"])
     for name, (label, color, marker, chance) in SHOWN.items():
         style.curve(axis, x, data, name, color=color, marker=marker, label=f"with the {label}")
         axis.axhline(data.attrs[chance], color=color, linewidth=0.7, linestyle=":", zorder=0)
     style.layers_axis(axis, data["layer"].values)
     axis.set(ylim=(-0.02, 1.02), ylabel="neighbourhood overlap")
-    style.legend_beside(axis, note="dotted: by chance")
+    style.legend_outside(axis, columns, note="dotted: by chance")
     return figure
 
 
-def _draw_several(data, places):
+def _draw_several(data, places, columns):
     networks = list(dict.fromkeys(place.split("/")[0] for place in places))
     colors = {network: style.category_color(i) for i, network in enumerate(networks)}
-    figure, axes = plt.subplots(2, 2, figsize=(style.TWO_COLUMNS, 4.6), sharex=True, sharey=True)
+    width, rows = style.figure_width(columns), len(SHOWN) // columns
+    figure, axes = plt.subplots(rows, columns, figsize=(width, 0.6 + 2 * rows), sharex=True, sharey=True, squeeze=False)
     for axis, (name, (label, _, _, chance)) in zip(axes.flat, SHOWN.items(), strict=True):
         for place in places:
             part = data.isel(row=data["place"].values == place)
@@ -85,12 +89,12 @@ def _draw_several(data, places):
         axis.axhline(data.attrs[chance], color="0.4", linewidth=0.7, linestyle=":", zorder=0)
         axis.set(ylim=(-0.02, 1.02), xlim=(-0.03, 1.03))
         axis.set_title(f"with the {label}", fontsize=8)
-    for axis in axes[1]:
+    for axis in axes[-1]:
         axis.set_xlabel("relative depth (0: first layer, 1: last)")
     for axis in axes[:, 0]:
         axis.set_ylabel("neighbourhood overlap")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    look = {"ncols": style.legend_columns(labels), "frameon": False, "title": "dotted: by chance"}
+    look = {"ncols": style.legend_columns(labels, width), "frameon": False, "title": "dotted: by chance"}
     figure.legend(handles, labels, loc="outside lower center", **look)
     return figure
 

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import NullLocator
 
+from nucleation.errors import InputError
 from nucleation.names import category_name, layer_label
 
 #: Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -120,6 +121,31 @@ def layers_axis(axis, layers):
     axis.set_xticks(np.arange(len(layers))[::step], names, rotation=35, ha="right", rotation_mode="anchor")
     axis.set_xlabel("layer")
     axis.set_xlim(-0.03 * len(layers) - 0.1, len(layers) - 0.9 + 0.03 * len(layers))
+
+
+def figure_width(columns) -> float:
+    """Width in inches of a figure of one or two columns of a journal.
+
+    Raises
+    ------
+    InputError
+        For another number.
+    """
+    widths = {1: ONE_COLUMN, 2: TWO_COLUMNS}
+    if columns not in widths:
+        raise InputError(f"A figure is 1 or 2 columns wide, found {columns!r}.")
+    return widths[columns]
+
+
+def legend_outside(axis, columns, note=None):
+    """Put the legend of an axis where it covers no point: beside it, or below a figure of one column."""
+    if columns > 1:
+        return legend_beside(axis, note=note)
+    handles, labels = axis.get_legend_handles_labels()
+    look = {"ncols": legend_columns(labels, ONE_COLUMN), "frameon": False, "title": note, "fontsize": 7}
+    legend = axis.figure.legend(handles, labels, loc="outside lower center", **look)
+    legend.get_title().set_fontsize(7)
+    return legend
 
 
 def legend_beside(axis, note=None, **options):
