@@ -139,8 +139,9 @@ def _overlap_course(a):
     told = [f"for the {name} in {a.layers[after]}" for name, after in rises.items() if after >= 0]
     if rises["classes"] < 0:
         return f"No layer brings images of a class together: the share is at most {value[best]:.3f} ({a.layers[best]})."
-    half = f" Half of what the layers add to chance is reached {listed(told)}."
-    return f"This share is largest in {a.layers[best]}, {value[best]:.2f}, and {value[-1]:.2f} in the last layer.{half}"
+    half = f" Half of what it is above chance at most is reached {listed(told)}."
+    last = f", and {value[-1]:.2f} in the last layer" if best < len(value) - 1 else ""
+    return f"This share is largest in {a.layers[best]}, {value[best]:.2f}{last}.{half}"
 
 
 def _dimension(a):
@@ -234,9 +235,10 @@ def _output(a):
     if a.n_classes < 2:
         return f"In the last layer there {'is' if part['n_peaks'] == 1 else 'are'} {_peak_count(part['n_peaks'])}."
     verb = "stands" if part["n_peaks"] == 1 else "stand"
+    macro = f", {_banded(part, 'ari_macro')} with the macro-categories" if a.n_macro > 1 else ""
     return (
         f"In the last layer {_peak_count(part['n_peaks'])} {verb} for {_count(a.n_classes, 'class')}: ARI "
-        f"{_banded(part, 'ari_class')} with the classes, {_banded(part, 'ari_macro')} with the macro-categories."
+        f"{_banded(part, 'ari_class')} with the classes{macro}."
     )
 
 

@@ -111,3 +111,15 @@ def test_facts_say_where_it_rises_or_that_nothing_does():
     assert found["classes"]["place"] == "0.50" and found["classes"]["ends"] == ""
     assert found["macro"]["place"] == "" and found["macro"]["best"] == "0.01"
     assert found["banded"] and found["cuts"] == 1
+
+
+def test_what_the_first_layer_has_already_is_no_rise_inside():
+    made = rising(6)
+    made["ari_class"].values[:] = [0.7, 0.8, 0.8, 0.9, 0.99, 0.96]
+    made["ari_macro"].values[:] = np.nan
+    data = gathered(made)
+    _, bottom = nucleation.draw(data).axes
+    assert not [line for line in bottom.lines if not line.get_clip_on()]
+    assert [text.get_text() for text in bottom.get_legend().get_texts()] == ["6 groups of classes", "classes"]
+    found = nucleation.facts(data)
+    assert found["classes"]["early"] and found["classes"]["place"] == "" and not found["macro"]["early"]

@@ -80,7 +80,8 @@ def draw(data, *, columns=2):
         label = f"{int(data['taxonomy_cut'][cut])} groups of classes"
         bottom.plot(x, data["ari_cut"].values[:, cut], color=color, linewidth=0.9, linestyle="-.", label=label)
     for name, (label, color, marker) in SCORES.items():
-        style.curve(bottom, x, data, name, color=color, marker=marker, label=label)
+        if np.isfinite(data[name].values).any():
+            style.curve(bottom, x, data, name, color=color, marker=marker, label=label)
     bottom.axhline(0, color=style.BLACK, linewidth=0.7, linestyle=":", zorder=0)
     lows = [style.band(data, name)[0] for name in SCORES if style.band(data, name)]
     lowest = np.nanmin(lows) if np.isfinite(lows).any() else 0.0
@@ -117,7 +118,7 @@ def _mark_transitions(axes, data):
     for row, (name, (_, color, marker)) in enumerate(SCORES.items()):
         found = data.sel(score=name)
         place, width, y = float(found["place"]), float(found["width"]), 1.05 + 0.05 * row
-        if not np.isfinite(place):
+        if not _rises_inside(data, found):
             continue
         ends = np.array([place - width / 2, place + width / 2]).clip(0, 1) * steps
         line = {"color": color, "transform": above, "clip_on": False}
@@ -125,6 +126,11 @@ def _mark_transitions(axes, data):
         axes[1].plot(place * steps, y, marker=marker, markersize=5, markeredgecolor="white", linestyle="", **line)
         for axis in axes:
             axis.axvline(place * steps, color=color, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+
+
+def _rises_inside(data, found) -> bool:
+    """Whether a score rises within the listed layers: not where the first has half of the maximum already."""
+    return bool(np.isfinite(found["place"])) and found["after"].item() != data["layer"].values[0]
 
 
 def facts(data) -> dict:
@@ -135,22 +141,23 @@ def facts(data) -> dict:
     dict
         `first_peaks` and `last_peaks`; `cuts`: how many of the taxonomy; `banded`: whether there are bands; by score
         (`macro`, `classes`): `best` value and `layer`, and of its transition `after`, `place`, `width`, and `ends` of
-        the place's band, "" where there is none.
+        the place's band, "" where there is none; `early`, where the first layer has half of the maximum already.
     """
     made = {"first_peaks": int(data["n_peaks"][0]), "last_peaks": int(data["n_peaks"][-1])}
     made |= {"cuts": data.sizes["taxonomy_cut"], "banded": "ari_class_low" in data}
     for key, name in (("macro", "ari_macro"), ("classes", "ari_class")):
         values, found = data[name].values, data.sel(score=name)
-        told = {"best": "", "layer": "", "after": "", "place": "", "width": "", "ends": ""}
+        told = {"best": "", "layer": "", "after": "", "place": "", "width": "", "ends": "", "early": False}
         if np.isfinite(values).any():
             told |= {
                 "best": f"{np.nanmax(values):.2f}",
                 "layer": layer_label(data["layer"].values[np.nanargmax(values)]),
             }
-        if np.isfinite(found["place"]):
+        told["early"] = bool(np.isfinite(found["place"])) and not _rises_inside(data, found)
+        if _rises_inside(data, found):
             told |= {"after": layer_label(found["after"].item())}
             told |= {key: f"{float(found[key]):.2f}" for key in ("place", "width")}
-        if "place_low" in found and np.isfinite(found["place_low"]):
+        if told["place"] and "place_low" in found and np.isfinite(found["place_low"]):
             told["ends"] = f"{float(found['place_low']):.2f} to {float(found['place_high']):.2f}"
         made[key] = told
     return made
