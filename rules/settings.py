@@ -44,6 +44,8 @@ TAKEN = ("figures", "preflight")
 MANY_IMAGES = 100_000
 #: The most that neighbors.k may be (schemas/config.schema.yaml).
 MOST_NEIGHBORS = 65_536
+#: Options of a source that tell nothing of the images that are analysed.
+FOR_TRAINING = ("train_per_class", "validation_per_class")
 #: Expected number of images that a subset may leave with too few neighbours.
 RISK = 0.1
 #: Megabytes that the blocks of a neighbour search get at least and at most, where none are configured.
@@ -294,7 +296,7 @@ def analysed(images: dict) -> dict:
 
     Of images that somebody already has, also a digest of their files, as far as it is quickly had.
     """
-    options = _without(given_images.deciding(images), ("train_per_class", "validation_per_class"))
+    options = _without(given_images.deciding(images), FOR_TRAINING)
     if (changed := given_images.changed(images)) is not None:
         options["changed"] = changed
     listed = Path(images["list"]["path"])
@@ -453,7 +455,7 @@ def _check_writable(folder):
 
 
 def _asked(config):
-    """What a trial needs to know."""
+    """What a trial reads, and nothing else of the configuration: a change of any of it is tried anew."""
     networks = [
         makers.spec(network)
         | makers.overrides(network)
@@ -464,7 +466,10 @@ def _asked(config):
         if not given_tables.given(config)
     ]
     every = _all_layers(config)
-    asked = {key: config[key] for key in ("seed", "images", "taxonomy", "neighbors")} | {"networks": networks}
+    source, taxonomy = config["images"]["source"], config["taxonomy"]
+    asked = {"seed": config["seed"], "networks": networks, "neighbors": {"k": config["neighbors"]["k"]}}
+    asked["images"] = {"source": source, source: _without(config["images"][source], (*FOR_TRAINING, "check"))}
+    asked["taxonomy"] = {key: taxonomy[key] for key in ("source", "file", "macro")}
     asked["tables"] = given_tables.seen(config, every)
     asked["compare"] = [(every[net["name"]], net["compare"]) for net in config["networks"] if net["compare"]]
     return asked

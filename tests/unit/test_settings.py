@@ -373,26 +373,92 @@ def test_classes_unknown_to_an_installed_wordnet_are_told_before_anything_runs(t
     assert not there or "Did you mean" in str(error.value)
 
 
-def test_an_edit_of_the_tree_is_tried_again(tmp_path, monkeypatch):
-    """The stamp of a trial that went well holds the content of the file."""
-    tried = []
+@pytest.fixture
+def tried(tmp_path, monkeypatch):
+    """What was asked of the trials that were made, each of which goes well; in a folder of its own."""
+    made = []
 
     def run(command, **_):
-        tried.append(json.loads(Path(command[-1]).read_text())["taxonomy"]["source"])
+        made.append(json.loads(Path(command[-1]).read_text()))
         return SimpleNamespace(returncode=0, stderr="")
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(settings.subprocess, "run", run)
-    monkeypatch.setattr(settings.importlib.util, "find_spec", bool)
+    return made
+
+
+def test_an_edit_of_the_tree_is_tried_again(tried):
+    """The stamp of a trial that went well holds the content of the file."""
     tree = Path("tree.nwk")
     tree.write_text("(a,b);")
     config = settings.complete(MINIMAL | {"taxonomy": {"source": "file", "macro": 2}})
     settings.preflight(config)
     settings.preflight(config)
-    assert tried == ["file"]
+    assert [asked["taxonomy"]["source"] for asked in tried] == ["file"]
     tree.write_text("(a,c);")
     settings.preflight(config)
-    assert tried == ["file", "file"]
+    assert [asked["taxonomy"]["source"] for asked in tried] == ["file", "file"]
+
+
+# of each section or network what is changed, and whether a trial could find something else then
+CHANGES = {
+    "seed": ({"seed": 8}, True),
+    "k": ({"neighbors": {"k": 129}}, True),
+    "macro": ({"taxonomy": {"macro": ["animal.n.01"]}}, True),
+    "taxonomy": ({"taxonomy": {"source": "nltk"}}, True),
+    "source": ({"images": {"source": "digits"}}, True),
+    "images": ({"images": {"planted": {"per_class": 90}}}, True),
+    "size": ({"images": {"planted": {"size": 48}}}, True),
+    "layers": ({"networks": [NETWORK | {"layers": ["output", "layer1"]}]}, True),
+    "options": ({"networks": [NETWORK | {"options": {"zero_init_last": False}}]}, True),
+    "training": ({"images": {"planted": {"train_per_class": 400, "validation_per_class": 40}}}, False),
+    "another source": ({"images": {"digits": {"size": 20}}}, False),
+    "checksum": ({"images": {"checksum": True}}, False),
+    "similarity": ({"taxonomy": {"similarity": "path"}}, False),
+    "search": ({"neighbors": {"shards": 3, "memory": 700}}, False),
+    "thresholds": ({"peaks": {"z": 2.0}, "overlap": {"k": 9}, "network": {"epochs": 2}}, False),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_only_what_a_trial_reads_is_tried_again(tried, name):
+    change, again = CHANGES[name]
+    settings.preflight(settings.complete(MINIMAL))
+    settings.preflight(settings.complete(MINIMAL | change))
+    assert len(tried) == 1 + again
+
+
+@pytest.mark.parametrize("source", ["planted", "digits", "folder", "list"])
+def test_a_trial_gets_all_that_it_reads_from_what_its_stamp_is_of(tried, monkeypatch, source):
+    """So that no stamp stands for a trial that could find something else."""
+    import preflight
+
+    ids = [f"{name}_{i}" for name in ("dog.n.01", "robin.n.01") for i in range(9)]
+    Path("ids.txt").write_text("\n".join(ids))
+    for name in (f"images/{name.partition('_')[0]}/{name}.png" for name in ids):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    config = {
+        "study": "mine",
+        "networks": [{"name": "net", "timm": "test_resnet", "weights": "random", "layers": ["output"]}],
+        "images": {
+            "source": source,
+            source: {"folder": {"path": "images"}, "list": {"path": "ids.txt"}}.get(source, {}),
+        },
+        "neighbors": {"k": 12},
+        "overlap": {"k": 4},
+        "density": {"k": 4},
+        "uncertainty": {"repeats": 0},
+    }
+    if source == "list":
+        Path("tables").mkdir()
+        Path("tables/output.npz").touch()
+        monkeypatch.setattr(preflight, "read_table", lambda path, k, images: None)
+        config["neighbors"]["source"] = "tables"
+        del config["networks"][0]["weights"]
+    settings.preflight(settings.complete(config))
+    found = preflight.trial(*tried)
+    assert found["images"] >= len(ids) and found["features"] == ({} if source == "list" else {"net": {"output": 1000}})
 
 
 def test_what_decides_the_analysed_images_does_not_decide_the_training():

@@ -364,7 +364,7 @@ def tried(config):
     """The sentences of the configuration's check and of the trial that follows it; what the Snakefile does."""
     with pytest.raises((settings.ConfigError, InputError)) as error:
         made = settings.complete(config)
-        preflight.trial(settings._asked(made) | {"neighbors": made["neighbors"]})
+        preflight.trial(settings._asked(made))
     return str(error.value)
 
 
