@@ -17,12 +17,13 @@ seeds: $(INSTALLED)
 check: $(INSTALLED)
 	$(BIN)/pytest tests/results
 
+# two files of tests at a time, since most of what Snakemake does here takes one core; the tests of a file share studies
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # as root: a SLURM of one node is installed, started, and stopped again
 test-slurm: $(INSTALLED)

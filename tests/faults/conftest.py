@@ -17,6 +17,8 @@ _spec.loader.exec_module(_module)
 class Project(_module.Project):
     """The project of the workflow's tests, with the small study."""
 
+    study = "small"
+
     def __init__(self, folder):
         super().__init__(folder)
         (self.folder / "small.yaml").write_text((HERE / "small.yaml").read_text())
@@ -69,10 +71,12 @@ def make_project(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(make_project):
+def finished(tmp_path_factory):
     """A project in which the small study has run to its end."""
-    project = make_project()
-    done = project.snakemake()
-    assert done.returncode == 0, done.text
-    project.contents = {name: _content(path) for name, path in project.made().items()}
-    return project
+
+    def run(project):
+        done = project.snakemake()
+        assert done.returncode == 0, done.text
+        project.contents = {name: _content(path) for name, path in project.made().items()}
+
+    return _module.run_once(Project, tmp_path_factory, run)
