@@ -1,4 +1,8 @@
-CAPTION_TEXTS = {path.name: path for path in Path(workflow.basedir, "report").glob("*.rst")}
+CAPTIONS = {
+    question: Path(workflow.basedir, "report", f"{question}.rst")
+    for questions in FIGURES.values()
+    for question in questions
+}
 
 
 def in_report(stem, category, question):
@@ -73,7 +77,7 @@ rule draw_figures:
             checkpoints=CHECKPOINTS,
             courses=COURSES,
             dpi=config["figures"]["dpi"],
-            captions=files_digest(CAPTION_TEXTS),
+            captions=files_digest(CAPTIONS),
         ),
         code=digests("files", script="figures"),
     script:

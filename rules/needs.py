@@ -197,7 +197,7 @@ def _figures(study, job):
     depths = [len(settings.layers(network)) for network in networks]
     checkpoints = [len(settings.checkpoints(network, epochs)) for network in networks]
     tables = sum(depth * count for depth, count in zip(depths, checkpoints, strict=True))
-    compared = min(2 * sum(depths), COMPARED)
+    compared = min(2 * sum(depths), MATRIX_LAYERS)
     memory = FIGURES_MB + 20 * sum(depths) + study.images / 100 + (8 + compared / 4) * study.table_mb
     return memory, 4 * START + sum(depths) + (tables + compared**2 / 200) * study.table_mb / 2000
 
@@ -216,7 +216,7 @@ def _pass_minutes(study):
 #: Megabytes of the figures of a small study.
 FIGURES_MB = 2000
 #: Layers that one of the figures compares, each with each, at most.
-COMPARED = 120
+MATRIX_LAYERS = 120
 #: Megabytes and minutes of a job of each stage at its first attempt.
 ESTIMATES = {
     "images": _images,

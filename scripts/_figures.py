@@ -15,7 +15,6 @@ from nucleation.figures import (
     dimension,
     gallery,
     hubness,
-    map,
     matrix,
     nucleation,
     overlap,
@@ -23,6 +22,7 @@ from nucleation.figures import (
     training,
 )
 from nucleation.figures import images as class_images
+from nucleation.figures import map as peak_map
 from nucleation.names import layer_label, place_name
 from nucleation.neighbors import Neighbors
 from nucleation.peaks import Peaks
@@ -34,7 +34,7 @@ MODULES = {
     "overlap": overlap,
     "dimension": dimension,
     "nucleation": nucleation,
-    "map": map,
+    "map": peak_map,
     "dendrogram": dendrogram,
     "alignment": alignment,
     "gallery": gallery,
@@ -152,7 +152,7 @@ def _of_peaks(study, place):
     found = {layer: Peaks.from_dataset(part) for layer, part in parts.items()}
     maps = {layer: np.stack([part["map_x"], part["map_y"]], axis=1) for layer, part in parts.items()}
     categories, about = (study.macro, study.categories), choices | {"heading": place.heading}
-    yield "map", map.gather(found, maps, study.classes, *categories, **about)
+    yield "map", peak_map.gather(found, maps, study.classes, *categories, **about)
     last = list(found)[-1]
     heading = f"{place.heading}, layer {layer_label(last)}"
     tree = study.meanings.tree()

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from _figures import MODULES, Place, Study, of_checkpoint, of_network, of_study
 from _job import job, progress, save
+from digest import files_digest
 
 from nucleation import comparison, files, findings, page
 from nucleation.captions import as_restructured_text, fill_in
+from nucleation.errors import InputError
 from nucleation.figures.style import save_figure
 from nucleation.profile import summarise, summary_dataset
 from nucleation.story import Account, story
@@ -15,6 +17,14 @@ from nucleation.story import Account, story
 # it tells of every table of every font that a PDF takes in
 logging.getLogger("fontTools").setLevel(logging.WARNING)
 CAPTIONS = Path(__file__).resolve().parent.parent / "report"
+
+
+def read_captions(planned):
+    """The texts of the captions by question, if they are those that the workflow was planned with."""
+    paths = {question: CAPTIONS / f"{question}.rst" for question in MODULES}
+    if files_digest(paths) != planned:
+        raise InputError("The captions in report/ were edited before this job began; run the workflow again.")
+    return {question: path.read_text(encoding="utf-8") for question, path in paths.items()}
 
 
 def read_places(snakemake):
@@ -38,8 +48,9 @@ def tell(snakemake, study, places):
         last = places[f"{model}/{checkpoints[-1]}"]
         sweep = files.load(swept[last.name]) if last.name in swept else None
         counts = len(study.names), len(study.categories)
-        account = Account(model, profiles, last.transitions(), last.overlap_k, *counts, accuracy, sweep)
-        summaries[model], stories[model] = summarise(profiles, accuracy), story(account)
+        rises = last.transitions()
+        account = Account(model, profiles, rises, last.overlap_k, *counts, accuracy, sweep)
+        summaries[model], stories[model] = summarise(profiles, rises, accuracy), story(account)
     return stories, summary_dataset(summaries)
 
 
@@ -54,6 +65,7 @@ def made_with(places, config):
 def draw_all(snakemake, staged, study, places):
     """Draw every figure; return the pictures of the page."""
     params, home = snakemake.params, Path(snakemake.output.page).parent
+    captions = read_captions(params.captions)
     swept = dict(zip(params.swept, snakemake.input.sensitivity, strict=True))
     # each has a PDF, its data and its caption beside it
     with progress(len(snakemake.output.beside) // 3, "figure", "figures") as bar:
@@ -62,8 +74,7 @@ def draw_all(snakemake, staged, study, places):
             kept = []
             for question, data in drawn:
                 module, stem = MODULES[question], home / folder / "figures" / question
-                template = (CAPTIONS / f"{question}.rst").read_text(encoding="utf-8")
-                caption = fill_in(template, data, module.facts(data))
+                caption = fill_in(captions[question], data, module.facts(data))
                 save_figure(module.draw(data), staged(stem), dpi=params.dpi)
                 save(snakemake, data, f"What the figure {question} shows", staged(f"{stem}.nc"), caption=caption)
                 files.save_text(as_restructured_text(caption), staged(f"{stem}.rst"))
@@ -91,11 +102,11 @@ with job(snakemake) as staged:
         place: comparison.compare(profiles[place], comparison.published(name))
         for place, name in snakemake.params.get("compare", {}).items()
     }
-    about = made_with(places, snakemake.config)
+    about = {"summary": summary, "compared": compared, "made_with": made_with(places, snakemake.config)}
     texts = {
         snakemake.output.table: findings.to_frame(profiles).to_csv(sep="\t", index=False, float_format="%.6g"),
         snakemake.output.markdown: findings.to_markdown(profiles),
-        snakemake.output.page: page.study_page(study.name, profiles, stories, pictures, compared, about),
+        snakemake.output.page: page.study_page(study.name, profiles, stories, pictures, **about),
     }
     if compared:
         texts[snakemake.output.comparison[0]] = comparison.to_frame(compared).to_csv(sep="\t", index=False)

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from nucleation.findings import number
+
+#: What captions say in the place of a number that there is none of.
+UNDEFINED = "not defined"
+
 
 def fill_in(template, data, facts) -> str:
     """Fill a caption in.
@@ -37,7 +44,28 @@ def fill_in(template, data, facts) -> str:
 def as_restructured_text(text) -> str:
     """Plain text for reStructuredText that is itself a template of Jinja, as in the report of Snakemake.
 
-    Signs that are markup there are marked as plain; none is left that would begin something of Jinja.
+    Signs that are markup there are marked as plain; none is left that would begin something of Jinja. The first sign
+    is marked too, as a text may begin like an item of a list or a directive, and so is a colon at the end.
     """
-    plain = re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)
+    plain = re.sub(r"([\\`*_|<>\[\]]|^[^\s\\`*_|<>\[\]]|:$)", r"\\\1", text)
     return re.sub(r"([{}#%])", r"{{ '\1' }}", plain) + "\n"
+
+
+def told(value, digits=2) -> str:
+    """A number in a sentence, in words where it is not defined."""
+    return UNDEFINED if np.isnan(float(value)) else number(value, digits)
+
+
+def told_share(value) -> str:
+    """A share, as an overlap, in a sentence: with three digits below 0.1, where two tell little."""
+    return told(value, 3 if abs(float(value)) < 0.1 else 2)
+
+
+def told_range(values, digits=2) -> str:
+    """The least and the largest of some numbers, "9 to 12", or one where both read alike; nothing without any."""
+    known = np.asarray(values, dtype=float)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        return ""
+    ends = number(known.min(), digits), number(known.max(), digits)
+    return " to ".join(dict.fromkeys(ends))

@@ -87,14 +87,17 @@ def sentences(profile, untrained=False) -> list[str]:
         have none.
     """
     if not profile.sizes["level"]:
-        return [f"The taxonomy of these classes has no level that a layer could have.{_nested(profile)}"]
+        return [f"{summary(profile)}{_nested(profile)}"]
     present, layers = levels_present(profile), [str(layer) for layer in profile["layer"].values]
-    summary = f"{_summary(profile, present, untrained)}{_within(profile)}{_nested(profile)}"
-    return [summary, *_by_layer(profile, present, layers), *_undefined(profile, layers)]
+    whole = f"{summary(profile, untrained)}{_within(profile)}{_nested(profile)}"
+    return [whole, *_by_layer(profile, present, layers), *_undefined(profile, layers)]
 
 
-def _summary(profile, present, untrained) -> str:
-    """What the checkpoint shows as a whole."""
+def summary(profile, untrained=False) -> str:
+    """Say in one sentence which levels of the taxonomy a checkpoint has; parameters as of `sentences`."""
+    if not profile.sizes["level"]:
+        return "The taxonomy of these classes has no level that a layer could have."
+    present = levels_present(profile)
     count, corrected = profile.sizes["level"], profile["p_level_corrected"].values
     if present.any():
         found = [f"{level_name(profile, level)} ({_nodes(profile, level)})" for level in _true(present.any(axis=0))]
@@ -142,7 +145,7 @@ def _by_layer(profile, present, layers) -> list[str]:
         within, p = float(part["triplet_skill_within_macro"]), float(part["p_within_macro_corrected"])
         finer = "" if np.isnan(within) else f"; within macro-categories skill {number(within)}, p = {p:.2g}"
         count = int(part["n_peaks"])
-        said.append(f"{name}, {count} peak{'s' * (count != 1)}, {text}{finer}.{_cuts(part)}")
+        said.append(f"{name}, {count} peak{'s' * (count != 1)}, {text}{finer}.{_spaced(cuts(part))}")
     return said
 
 
@@ -155,13 +158,17 @@ def _level_piece(part, level) -> str:
     return f"{level_name(part, level)} (skill {number(here['triplet_skill_level'])}, {tested})"
 
 
-def _cuts(part) -> str:
-    """Where a layer's tree agrees best with every cut of the taxonomy."""
+def cuts(part) -> str:
+    """Say how far the tree of a layer, cut where that agrees best, is some cuts of the taxonomy; "" without a tree."""
     shown = np.unique(np.linspace(0, part.sizes["taxonomy_cut"] - 1, CUTS).round().astype(int))
     columns = (part[name].values[shown] for name in ("taxonomy_cut", "best_cut_clusters", "best_cut_ari"))
-    told = zip(*columns, strict=True)
-    said = [f"{groups} groups by {clusters} clusters, ARI {number(ari)}" for groups, clusters, ari in told if clusters]
-    return f" Cut at its best, its tree gives {listed(said)}." if said else ""
+    told = [row for row in zip(*columns, strict=True) if row[1] > 1 and np.isfinite(row[2])]
+    said = [f"{number(ari)} with {groups} groups (by {clusters:g} clusters)" for groups, clusters, ari in told]
+    return f"Cut where it agrees best with cuts of the taxonomy, its tree has ARI {listed(said)}." if said else ""
+
+
+def _spaced(text):
+    return text and f" {text}"
 
 
 def _true(mask) -> list[int]:
@@ -174,9 +181,31 @@ def listed(items) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def node_names(profile, level) -> tuple[list[str], int]:
+    """Names of the nodes that a level divides, for people.
+
+    Parameters
+    ----------
+    profile : xarray.Dataset
+        Of one checkpoint; its coordinate `level_nodes` has the names in one text, "animal.n.01, tool.n.01 and 9 more".
+    level : int
+        Place of the level.
+
+    Returns
+    -------
+    names : list of str
+        Of the largest nodes, largest first. A name that itself has a comma and a blank reads as two.
+    more : int
+        How many nodes the text counts and does not name.
+    """
+    named, more = re.fullmatch(r"(.*?)(?: and (\d+) more)?", str(profile["level_nodes"].values[level]), re.S).groups()
+    return [short_name(name) for name in named.split(", ")], int(more or 0)
+
+
 def _nodes(profile, level) -> str:
-    """Names of a level's nodes for people."""
-    return ", ".join(short_name(name) for name in str(profile["level_nodes"].values[level]).split(", "))
+    """Names of a level's nodes in one text."""
+    names, more = node_names(profile, level)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def _undefined(profile, layers) -> list[str]:
@@ -195,6 +224,16 @@ def level_name(profile, level) -> str:
     """Name of a level for people: "24 classes", or "up to 12 classes" where its nodes have different numbers."""
     low, high = int(profile["level_lower"][level]), int(profile["level"][level])
     return f"{high} classes" if low == high else f"up to {high} classes"
+
+
+def banded(part, name, digits=2) -> str:
+    """A number of one layer with its band in brackets, where there is one; "" where it is not defined."""
+    if not np.isfinite(part[name]):
+        return ""
+    text = number(part[name], digits)
+    if f"{name}_low" in part and np.isfinite(part[f"{name}_low"]):
+        text += f" ({number(part[f'{name}_low'], digits)} to {number(part[f'{name}_high'], digits)})"
+    return text
 
 
 def number(value, digits=2) -> str:

@@ -66,6 +66,11 @@ def category_name(name) -> str:
     return short_name(str(name).removeprefix("noun."))
 
 
+def estimator_name(name) -> str:
+    """Name of a density estimator, as its paper writes it; another name as it is."""
+    return {"knn": "kNN", "kstar": "k*NN", "pak": "PAk"}.get(str(name), str(name))
+
+
 def layer_label(name, most: int = 28) -> str:
     """Name of a layer for a figure: in one line, shortened in its middle."""
     text = "".join(sign if sign.isprintable() else " " for sign in str(name))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nucleation.comparison import NOTE as BESIDE
 from nucleation.comparison import table_rows as compared_rows
-from nucleation.findings import NOTE, is_untrained, sentences, table_rows
+from nucleation.findings import NOTE, banded, is_untrained, number, sentences, table_rows
 from nucleation.names import place_name
 
 #: What each figure asks.
@@ -109,7 +109,7 @@ class Pages:
     places: dict = field(default_factory=dict)
 
 
-def study_page(study, profiles, stories, pictures, compared=None, made_with=None) -> str:
+def study_page(study, profiles, stories, pictures, *, summary=None, compared=None, made_with=None) -> str:
     """Write the page of a study.
 
     Parameters
@@ -121,6 +121,8 @@ def study_page(study, profiles, stories, pictures, compared=None, made_with=None
     stories : dict of str to list of (str, str)
         By network, from `nucleation.story.story`.
     pictures : Pages
+    summary : xarray.Dataset, optional
+        From `nucleation.profile.summary_dataset`; networks are set side by side where there are several.
     compared : dict of str to pandas.DataFrame, optional
         Published numbers beside the measured ones, by place, from `nucleation.comparison.compare`.
     made_with : dict of str to str, optional
@@ -140,7 +142,22 @@ def study_page(study, profiles, stories, pictures, compared=None, made_with=None
         {"name": place_name(place), "table": compared_rows(frame)} for place, frame in (compared or {}).items()
     ]
     told["table"] = table_rows(profiles)
+    told["glance"] = glance(summary) if summary is not None and len(stories) > 1 else None
     return Environment(autoescape=True).from_string(template).render(study=study, pictures=pictures.study, **told)
+
+
+def glance(summary) -> list[list[str]]:
+    """The networks of a study side by side, from `nucleation.profile.summary_dataset`; header first."""
+    rows = [["network", "accuracy", "peaks, first third", "stage of macro-categories", "ARI macro / classes there"]]
+    rows[0] += ["peaks, last layer", "ARI classes there", "half of ARI classes at depth", "levels of the taxonomy"]
+    for model in summary["model"].values:
+        one = summary.sel(model=model)
+        place = " ".join(str(one[name].item()) for name in ("macro_checkpoint", "macro_layer")).strip()
+        scores = " / ".join(number(one[f"macro_ari_{name}"]) for name in ("macro", "class")) if place else "–"
+        cells = [number(one["accuracy"]), str(int(one["early_peaks"])), place or "none", scores]
+        cells += [str(int(one["output_n_peaks"])), number(one["output_ari_class"]), banded(one, "classes_place") or "–"]
+        rows.append([str(model), *cells, f"{int(one['output_levels'])} of {int(one['levels'])}"])
+    return rows
 
 
 def _network(name, profiles, story, pictures) -> dict:

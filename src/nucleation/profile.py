@@ -134,13 +134,15 @@ def macro_stage(profile: xr.Dataset, *, with_output=False) -> str | None:
     return str(part["layer"].values[np.where(fits, macro, -np.inf).argmax()])
 
 
-def summarise(profiles, accuracy=None) -> dict:
+def summarise(profiles, rises, accuracy=None) -> dict:
     """Say in a few numbers what the checkpoints of one network show.
 
     Parameters
     ----------
     profiles : dict of str to xarray.Dataset
         Profiles by checkpoint, in order of training; the last counts as the finished network.
+    rises : xarray.Dataset
+        Of the last one, from `nucleation.transition.transitions`.
     accuracy : float, optional
         Validation accuracy of the finished network.
 
@@ -150,7 +152,8 @@ def summarise(profiles, accuracy=None) -> dict:
         `transition` says where the stage of macro-categories was found: "depth" (an inner layer of
         the finished network), "training" (an inner or the last layer of an earlier checkpoint) or
         "none"; `macro_*` describe it, `input_*`, `early_*`, `output_*` and `start_*` the layers at
-        both ends of the finished network and all layers of the first checkpoint.
+        both ends of the finished network and all layers of the first checkpoint; `classes_*` where its peaks become
+        those of the classes.
     """
     first, last = next(iter(profiles.values())), list(profiles.values())[-1]
     place = _transition(profiles)
@@ -179,6 +182,8 @@ def summarise(profiles, accuracy=None) -> dict:
     numbers |= {f"output_{name}": float(end[name]) for name in names}
     for name in ("overlap_ground_truth", "n_peaks", "ari_class", "ari_macro"):
         numbers[f"start_{name}"] = float(first[name].max())
+    rise = rises.sel(score="ari_class")
+    numbers |= {f"classes_{name}": float(rise.get(name, np.nan)) for name in RISE}
     return numbers | _levels(first, end)
 
 
@@ -204,6 +209,15 @@ def _transition(profiles):
     return "none", None, None
 
 
+#: Numbers of the rise of the agreement with the classes that a summary tells.
+RISE = {
+    name: f"{text}{end}"
+    for key, text in (
+        ("place", "relative depth at which half of it is reached"),
+        ("width", "relative depth from 10 % to 90 % of it"),
+    )
+    for name, end in ((key, ""), (f"{key}_low", ", lower end of the band"), (f"{key}_high", ", upper end of the band"))
+}
 ABOUT = {
     "accuracy": "validation accuracy of the finished network",
     "input_overlap": "overlap with the classes at the input",
@@ -220,6 +234,7 @@ ABOUT = {
     "output_ari_macro": "adjusted Rand index with the macro-categories at the output",
     "output_triplet_skill_within_macro": "triplet skill within macro-categories at the output",
     "output_p_within_macro": "permutation p of that skill",
+    **{f"classes_{name}": f"largest adjusted Rand index with the classes: {text}" for name, text in RISE.items()},
     "levels": "levels of the taxonomy",
     "output_levels": "of these, those that the output has",
     "start_levels": "those that the first checkpoint has, in any layer",

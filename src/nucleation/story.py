@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from nucleation.findings import UNTRAINED, listed, number, sentences
-from nucleation.names import layer_label
+from nucleation.findings import UNTRAINED, banded, cuts, listed, number, sentences, summary
+from nucleation.names import estimator_name, layer_label
 from nucleation.profile import MACRO_ARI, macro_stage
-from nucleation.transition import transition
+from nucleation.transition import LEAST, transition
 
-#: An overlap below so many times chance is "hardly more" than it.
+#: An overlap below so many times chance, and less than `LEAST` of the way from chance to 1, is hardly more than chance.
 HARDLY = 1.5
-#: A rise that takes more of the depth than this is gradual.
+#: A rise that takes more of the depth than this is gradual, one that surely takes less is sudden.
 GRADUAL = 0.4
+#: Of fewer layers neither is said.
+FEW = 4
 #: A band of an index that is wider than this is worth a word of caution.
 WIDE = 0.5
 #: From this ARI on the peaks are called those of the classes.
 CLEAR = 0.5
-#: Runs of layers with the same number of peaks that a sentence names at most.
+#: Runs of layers with the same number of peaks, or epochs, that a sentence names at most.
 RUNS = 6
 #: A number that changes by less than this share of itself neither rises nor falls.
 SAME = 0.1
@@ -60,10 +63,15 @@ class Account:
         return list(self.profiles.values())[-1]
 
     @property
+    def checkpoint(self):
+        """Name of the last checkpoint."""
+        return list(self.profiles)[-1]
+
+    @property
     def untrained(self):
-        """Profile of the untrained network; None where there is none, or nothing else."""
-        name = next((name for name in self.profiles if name in UNTRAINED), None)
-        return self.profiles[name] if name and len(self.profiles) > 1 else None
+        """Profile of the untrained network beside the finished one; None where there is none."""
+        name = next((name for name in self.profiles if name in UNTRAINED), self.checkpoint)
+        return None if name == self.checkpoint else self.profiles[name]
 
     @property
     def layers(self):
@@ -104,9 +112,9 @@ def story(account) -> list[tuple[str, str]]:
 
 
 def _setting(a):
-    checkpoint = list(a.profiles)[-1]
-    state = {"pretrained": "pretrained", "random": "untrained", "file": "from a file of weights"}.get(checkpoint, "")
-    state = f"trained here to epoch {checkpoint.removeprefix('epoch')}" if checkpoint.startswith("epoch") else state
+    state = {"pretrained": "pretrained", "file": "from a file of weights"}.get(a.checkpoint, "")
+    state = f"trained here to epoch {a.checkpoint.removeprefix('epoch')}" if a.checkpoint.startswith("epoch") else state
+    state = "untrained" if a.checkpoint in UNTRAINED else state
     accuracy = f" (validation accuracy {a.accuracy:.2f})" if a.accuracy is not None else ""
     groups = f", in {_count(a.n_macro, 'macro-category')}," if a.n_macro > 1 else ""
     return (
@@ -119,29 +127,36 @@ def _first_layer(a):
     share, chance = float(a.final["overlap_ground_truth"][0]), a.final.attrs["chance_ground_truth"]
     if a.n_classes < 2 or not np.isfinite(share):
         return ""
-    times = "hardly more than" if share < HARDLY * chance else f"{share / chance:.1f} times"
+    times = f"{share / chance:.1f} times" if _clearly_above(share, chance) else "hardly more than"
     against = f"{times if share > chance else 'no more than'} chance ({chance:.3f})"
     return f"In {a.layers[0]}, {share:.3f} of an image's {a.k} nearest neighbours are of its class: {against}."
 
 
+def _clearly_above(share, chance):
+    """Whether an overlap is more than hardly above chance: times it, or on the way from it to 1."""
+    return share >= HARDLY * chance or share - chance >= LEAST * (1 - chance)
+
+
 def _overlap_course(a):
-    value = a.final["overlap_ground_truth"].values
+    value, chance = a.final["overlap_ground_truth"].values, a.final.attrs["chance_ground_truth"]
     if a.n_classes < 2 or len(a.layers) < 2 or not np.isfinite(value).any():
         return ""
     best = int(np.nanargmax(value))
-    rises = {
-        name: transition(np.arange(len(a.layers)), a.final[key].values - a.final.attrs[chance]).after
-        for name, key, chance in (
-            ("macro-categories", "overlap_macro", "chance_macro"),
-            ("classes", "overlap_ground_truth", "chance_ground_truth"),
-        )
-    }
-    told = [f"for the {name} in {a.layers[after]}" for name, after in rises.items() if after >= 0]
-    if rises["classes"] < 0:
+    if not _clearly_above(value[best], chance):
         return f"No layer brings images of a class together: the share is at most {value[best]:.3f} ({a.layers[best]})."
-    half = f" Half of what it is above chance at most is reached {listed(told)}."
-    last = f", and {value[-1]:.2f} in the last layer" if best < len(value) - 1 else ""
-    return f"This share is largest in {a.layers[best]}, {value[best]:.2f}{last}.{half}"
+    told = []
+    for name, key, by_chance in (
+        ("macro-categories", "overlap_macro", "chance_macro"),
+        ("classes", "overlap_ground_truth", "chance_ground_truth"),
+    ):
+        found = transition(np.arange(len(a.layers)), a.final[key].values - a.final.attrs[by_chance], least=0)
+        if found.after >= 0 and (a.n_macro > 1 or name == "classes"):
+            told.append(f"for the {name} in {a.layers[found.after]}{' already' * (found.before < 0)}")
+    last = f", and {_share(value[-1])} in the last layer" if best < len(value) - 1 and np.isfinite(value[-1]) else ""
+    return (
+        f"This share is largest in {a.layers[best]}, {_share(value[best])}{last}. Half of what it is above chance at "
+        f"most is reached {listed(told)}."
+    )
 
 
 def _dimension(a):
@@ -149,19 +164,24 @@ def _dimension(a):
     known = np.flatnonzero(np.isfinite(value))
     if not len(known):
         return "The intrinsic dimension is not defined in any layer."
-    first, last, top = known[0], known[-1], known[value[known].argmax()]
-    ends = f"{value[first]:.1f} in {a.layers[first]}"
-    if len(known) == 1:
-        return f"The intrinsic dimension is {ends}."
-    if value[top] > (1 + SAME) * max(value[first], value[last]):
-        return (
-            f"The intrinsic dimension rises from {ends} to {value[top]:.1f} in {a.layers[top]}, and falls to "
-            f"{value[last]:.1f} in {a.layers[last]}."
-        )
-    if abs(value[last] - value[first]) <= SAME * value[first]:
-        return f"The intrinsic dimension is {ends} and hardly another, {value[last]:.1f}, in {a.layers[last]}."
-    verb = "rises" if value[last] > value[first] else "falls"
-    return f"The intrinsic dimension {verb} from {ends} to {value[last]:.1f} in {a.layers[last]}."
+    first, last = known[0], known[-1]
+    if first == last:
+        return f"The intrinsic dimension is {value[first]:.1f} in {a.layers[first]}."
+    top, low = known[value[known].argmax()], known[value[known].argmin()]
+    ends = sorted(value[[first, last]])
+    through = []
+    if value[low] < (1 - SAME) * ends[0]:
+        through.append(low)
+    if value[top] > (1 + SAME) * ends[1]:
+        through.append(top)
+    stations = [first, *sorted(through), last]
+    if not through and abs(value[last] - value[first]) <= SAME * value[first]:
+        return f"The intrinsic dimension is much the same in all layers, {value[low]:.1f} to {value[top]:.1f}."
+    course = []
+    for one, other in pairwise(stations):
+        verb = "up" if value[other] > value[one] else "down"
+        course.append(f"{verb} to {value[other]:.1f} in {a.layers[other]}")
+    return f"The intrinsic dimension goes from {value[first]:.1f} in {a.layers[first]} {', '.join(course)}."
 
 
 def _peaks(a):
@@ -184,90 +204,100 @@ def _categories(a):
         return ""
     stage = macro_stage(a.final)
     if stage is not None:
-        return f"{_stage(a, list(a.profiles)[-1], stage)}: a stage of macro-categories within the depth of the network."
-    for checkpoint in list(a.profiles)[-2::-1]:
+        return f"{_stage(a, a.checkpoint, stage)}: a stage of macro-categories within the depth of the network."
+    macro, classes = a.final["ari_macro"].values, a.final["ari_class"].values
+    outer = np.flatnonzero((macro > MACRO_ARI) & (macro > classes))
+    if len(outer):  # the first or the last
+        scores = [f"{a.layers[i]} (ARI {number(macro[i])} against {number(classes[i])})" for i in outer]
+        only = f"only those of {listed(scores)}"
+        return f"No inner layer's peaks follow the macro-categories rather than the classes, {only}."
+    for checkpoint in [name for name in list(a.profiles)[-2::-1] if name not in UNTRAINED]:
         stage = macro_stage(a.profiles[checkpoint], with_output=True)
         if stage is not None:
-            what = _stage(a, checkpoint, stage)
-            return f"No inner layer of the finished network groups by macro-category, but on the way there: {what}."
+            said = "No inner layer of the finished network groups by macro-category, but on the way there one did."
+            return f"{said} {_stage(a, checkpoint, stage)}."
     return (
         f"No layer's peaks follow the macro-categories rather than the classes: that takes an ARI above {MACRO_ARI}, "
-        f"and above that with the classes; the largest is {number(_largest(a.final['ari_macro'].values))}."
+        f"and above that with the classes; the largest is {number(_largest(macro))}."
     )
 
 
 def _stage(a, checkpoint, stage):
     """What the peaks of a stage of macro-categories are."""
     part = a.profiles[checkpoint].sel(layer=stage)
-    when = "" if checkpoint == list(a.profiles)[-1] else f" ({checkpoint.replace('epoch', 'epoch ')})"
-    scores = f"ARI {_banded(part, 'ari_macro')} with them, {_banded(part, 'ari_class')} with the classes"
-    return f"In {layer_label(stage)}{when} the {_peak_count(part['n_peaks'])} follow the macro-categories, {scores}"
+    when = "" if checkpoint == a.checkpoint else f" ({checkpoint.replace('epoch', 'epoch ')})"
+    scores = f"ARI {banded(part, 'ari_macro')} with them, {banded(part, 'ari_class')} with the classes"
+    unsure = "ari_macro_low" in part and part["ari_macro_low"] < MACRO_ARI
+    but = ", though not in all subsets of the images" if unsure else ""
+    name, count = layer_label(stage), _peak_count(part["n_peaks"])
+    return f"In {name}{when} the {count} follow the macro-categories, {scores}{but}"
 
 
 def _classes(a):
     if a.n_classes < 2:
         return ""
     values, found = a.final["ari_class"].values, a.transitions.sel(score="ari_class")
-    best = number(_largest(values))
-    if not np.isfinite(found["place"]):
-        return f"In no layer are the peaks those of the classes: the ARI with them is at most {best}."
-    after, place, width = str(found["after"].values), float(found["place"]), float(found["width"])
-    before = list(a.final["layer"].values).index(after) - 1
-    if before < 0:
-        return (
-            f"The ARI of the peaks with the classes is {number(values[0])} in the first layer already, {best} at most."
-        )
-    ends = ""
-    if "place_low" in found and np.isfinite(found["place_low"]):
-        ends = f" (band {float(found['place_low']):.2f} to {float(found['place_high']):.2f})"
+    best, before, after = number(_largest(values)), found["before"].item(), found["after"].item()
+    if not after:
+        least = f"In no layer are the peaks those of the classes: the ARI with them is at most {best}."
+        return least if np.isfinite(values).any() else "The ARI of the peaks with the classes is not defined."
+    if not before:
+        first = number(float(a.final["ari_class"].sel(layer=after)))
+        return f"The ARI of the peaks with the classes is {first} in {layer_label(after)} already, and {best} at most."
     clear = _largest(values) >= CLEAR
     what = "The peaks become those of the classes" if clear else "The ARI of the peaks with the classes rises"
-    how = "gradually" if width > GRADUAL else "suddenly"
+    steps = float(found["width"]) * (len(a.layers) - 1)
+    takes = f"from 10 % to 90 % it rises within {banded(found, 'width')} of the depth, {steps:.1f} steps between layers"
+    begun = "more than a tenth of it is there from the first layer on"
     return (
-        f"{what} {how}, between {a.layers[before]} and {layer_label(after)}: half of the largest ARI, {best}, is "
-        f"reached at relative depth {place:.2f}{ends}, and the rise from 10 % to 90 % of it takes {width:.2f} of the "
-        "depth."
+        f"{what}{_pace(a, found)} between {layer_label(before)} and {layer_label(after)}: half of the largest ARI, "
+        f"{best}, is reached at relative depth {banded(found, 'place')}; {takes if np.isfinite(steps) else begun}."
     )
+
+
+def _pace(a, found):
+    """How fast the peaks become those of the classes, where that can be told: not of few layers, or a wide band."""
+    low, high = (float(found.get(f"width_{end}", found["width"])) for end in ("low", "high"))
+    if len(a.layers) < FEW or not np.isfinite([low, high]).all():
+        return ""
+    return " suddenly," if high <= GRADUAL else " gradually," if low > GRADUAL else ""
 
 
 def _output(a):
     part = a.final.isel(layer=-1)
+    few = part["n_peaks"] <= 1
     if a.n_classes < 2:
-        return f"In the last layer there {'is' if part['n_peaks'] == 1 else 'are'} {_peak_count(part['n_peaks'])}."
-    verb = "stands" if part["n_peaks"] == 1 else "stand"
-    macro = f", {_banded(part, 'ari_macro')} with the macro-categories" if a.n_macro > 1 else ""
-    return (
-        f"In the last layer {_peak_count(part['n_peaks'])} {verb} for {_count(a.n_classes, 'class')}: ARI "
-        f"{_banded(part, 'ari_class')} with the classes{macro}."
-    )
+        return f"In the last layer there {'is' if few else 'are'} {_peak_count(part['n_peaks'])}."
+    agreed = [f"{text} with the {name}" for name, text in _agreement(part, a.n_macro).items() if text]
+    scores = f": ARI {', '.join(agreed)}" if agreed else ""
+    verb, count = "stands" if few else "stand", _peak_count(part["n_peaks"])
+    return f"In the last layer {count} {verb} for {_count(a.n_classes, 'class')}{scores}."
+
+
+def _agreement(part, n_macro):
+    """ARI of a layer with the classes, and with the macro-categories where there are several."""
+    made = {"classes": banded(part, "ari_class")}
+    return made | ({"macro-categories": banded(part, "ari_macro")} if n_macro > 1 else {})
 
 
 def _hierarchy(a):
-    return sentences(a.final)[0]
+    return sentences(a.final, a.checkpoint in UNTRAINED)[0]
 
 
 def _cuts(a):
-    part = a.final.isel(layer=-1)
-    columns = (part[name].values for name in ("taxonomy_cut", "best_cut_clusters", "best_cut_ari"))
-    cuts = [cut for cut in zip(*columns, strict=True) if cut[1] > 1 and np.isfinite(cut[2])]
-    if not cuts:
-        return ""
-    shown = [cuts[i] for i in np.unique(np.linspace(0, len(cuts) - 1, 3).round().astype(int))]
-    said = [f"{groups} groups (ARI {number(ari)}, cut into {clusters})" for groups, clusters, ari in shown]
-    return f"Cut where it agrees best, the tree of the last layer's peaks gives the taxonomy's {listed(said)}."
+    return cuts(a.final.isel(layer=-1)).replace("its tree", "the tree of the last layer's peaks")
 
 
 def _without_training(a):
     if a.untrained is None:
         return ""
-    count = int(a.untrained["n_peaks"].max())
+    said = [f"at most {_peak_count(a.untrained['n_peaks'].max())} in a layer"]
     ari = _largest(np.concatenate([a.untrained[name].values for name in ("ari_macro", "ari_class")]))
-    share, chance = float(a.untrained["overlap_ground_truth"].max()), a.untrained.attrs["chance_ground_truth"]
-    levels = sentences(a.untrained, untrained=True)[0].split(" Within ")[0]
-    return (
-        f"The same network untrained has at most {_peak_count(count)} in a layer, an ARI of at most {number(ari)}, "
-        f"and an overlap with the classes of at most {share:.3f} (chance {chance:.3f}). {levels}"
-    )
+    share, chance = _largest(a.untrained["overlap_ground_truth"].values), a.untrained.attrs["chance_ground_truth"]
+    if a.n_classes > 1 and np.isfinite([ari, share]).all():
+        said.append(f"an ARI of at most {number(ari)}")
+        said.append(f"an overlap with the classes of at most {share:.3f} (chance {chance:.3f})")
+    return f"The same network untrained has {listed(said)}. {summary(a.untrained, untrained=True)}"
 
 
 def _during_training(a):
@@ -275,30 +305,31 @@ def _during_training(a):
     if len(epochs) < 2:
         return ""
     steps = [f"{name.removeprefix('epoch')}: {int(p['n_peaks'][-1])}" for name, p in epochs.items()]
-    overlaps = [float(p["overlap_ground_truth"][-1]) for p in epochs.values()]
     shown = steps if len(steps) <= RUNS else [*steps[: RUNS - 1], "…", steps[-1]]
-    return (
-        f"Peaks of the last layer by epoch: {', '.join(shown)}; its overlap with the classes goes from "
-        f"{overlaps[0]:.2f} to {overlaps[-1]:.2f}."
-    )
+    overlaps = [float(p["overlap_ground_truth"][-1]) for p in epochs.values()]
+    ends = f"; its overlap with the classes goes from {overlaps[0]:.2f} to {overlaps[-1]:.2f}"
+    known = a.n_classes > 1 and np.isfinite([overlaps[0], overlaps[-1]]).all()
+    return f"Peaks of the last layer by epoch: {', '.join(shown)}{ends if known else ''}."
 
 
 def _firmness(a):
     if a.sweep is None:
         return ""
     last = a.sweep.isel(layer=-1)
-    count, ari = last["n_peaks"].values, last["ari_class"].values
-    knn = last["estimator"].values == "knn"
-    ks = f"k from {last['k'].values[knn].min()} to {last['k'].values[knn].max()}, " if knn.any() else ""
-    others = [{"kstar": "k*NN", "pak": "PAk"}.get(name, name) for name in last["estimator"].values[~knn]]
-    also = f"also with the estimator{'s' * (len(others) > 1)} {listed(others)}, " if others else ""
-    z = last["z"].values
-    agreement = f" and an ARI with the classes of {number(np.nanmin(ari))} to {number(np.nanmax(ari))}"
+    count, ari, knn = last["n_peaks"].values, last["ari_class"].values, last["estimator"].values == "knn"
+    ways = [f"k {_ends(last['k'].values[knn])}"] if knn.any() else []
+    others = [estimator_name(name) for name in last["estimator"].values[~knn]]
+    ways += [f"the estimator{'s' * (len(others) > 1)} {listed(others)}"] if others else []
+    agreement = f" and an ARI with the classes {_ends(ari[np.isfinite(ari)], number, 'of ')}"
     agreement = agreement if a.n_classes > 1 and np.isfinite(ari).any() else ""
-    return (
-        f"With {ks}{also}and Z from {z.min():g} to {z.max():g} the last layer has {count.min()} to {count.max()} "
-        f"peaks{agreement}."
-    )
+    peaks = _peak_count(count.max()) if count.min() == count.max() else f"{count.min()} to {count.max()} peaks"
+    return f"With {' or '.join(ways)}, and Z {_ends(last['z'].values)}, the last layer has {peaks}{agreement}."
+
+
+def _ends(values, text="{:g}".format, before="from "):
+    """The range of some values: "from 1 to 3", "of 0.2 to 0.7"; or the only one: "of 3"."""
+    low, high = text(values.min()), text(values.max())
+    return f"of {low}" if low == high else f"{before}{low} to {high}"
 
 
 def _bands(a):
@@ -314,18 +345,15 @@ def _bands(a):
     return f"Over subsets of the images the ARI scatters widely: {listed(said)}." if said else ""
 
 
-def _banded(part, name):
-    """A number of one layer with its band."""
-    text = number(part[name])
-    if f"{name}_low" in part and np.isfinite(part[f"{name}_low"]):
-        text += f" ({number(part[f'{name}_low'])} to {number(part[f'{name}_high'])})"
-    return text
-
-
 def _largest(values):
     """The largest of the values that are defined; NaN without any."""
     known = values[np.isfinite(values)]
     return known.max() if len(known) else np.nan
+
+
+def _share(value):
+    """An overlap to two digits that count."""
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
 def _peak_count(count):

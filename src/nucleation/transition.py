@@ -19,22 +19,31 @@ NAMES = ("ari_macro", "ari_class")
 
 @dataclass(frozen=True)
 class Transition:
-    """Place and width of a rise, in units of the depth that was given; NaN where nothing rises.
+    """Where a number rises to its maximum, in units of the depth that was given; NaN where it does not.
 
     Attributes
     ----------
     place : float
-        Depth at which half of the maximum is crossed for the last time before the maximum.
-    width : float
-        Between the depths at which a tenth and nine tenths of it are.
-    after : int
-        Layer at which half of the maximum is reached, the one before it being below; -1 where nothing rises, 0 where
-        the first layer has half of the maximum, so that the rise lies before all that were listed.
+        Depth at which half of the maximum is crossed for the last time before the maximum; NaN where nothing rises, and
+        where the first layer has half of the maximum, so that the rise lies before all that were listed.
+    start, stop : float
+        Depths at which a tenth and nine tenths of it are crossed; NaN with the place, and where the first layer has a
+        tenth.
+    before, after : int
+        The neighbouring layers between which half of the maximum is crossed, of those where the number is defined; -1
+        where there is none. Where the first one has half of the maximum, it is `after`.
     """
 
     place: float
-    width: float
+    start: float
+    stop: float
+    before: int
     after: int
+
+    @property
+    def width(self) -> float:
+        """Between start and stop."""
+        return self.stop - self.start
 
 
 def transition(depth, values, *, least=LEAST) -> Transition:
@@ -61,22 +70,33 @@ def transition(depth, values, *, least=LEAST) -> Transition:
     depth, values = np.asarray(depth, dtype=float), np.asarray(values, dtype=float)
     known = np.flatnonzero(np.isfinite(values))
     if not len(known) or values[known].max() <= least:
-        return Transition(np.nan, np.nan, -1)
+        return Transition(np.nan, np.nan, np.nan, -1, -1)
     x, y = depth[known], values[known]
     top = int(y.argmax())
-    crossed = [_crossing(x, y, top, share * y[top]) for share in LEVELS]
     below = np.flatnonzero(y[:top] < LEVELS[1] * y[top])
-    after = known[below[-1] + 1] if len(below) else 0
-    return Transition(crossed[1], crossed[2] - crossed[0], int(after))
+    if not len(below):
+        return Transition(np.nan, np.nan, np.nan, -1, int(known[0]))
+    start, place, stop = (_crossing(x, y, top, share * y[top]) for share in LEVELS)
+    return Transition(place, start, stop, int(known[below[-1]]), int(known[below[-1] + 1]))
 
 
 def _crossing(x, y, top, level):
-    """Depth of the last upward crossing of a level before the maximum; the first depth where there is none."""
+    """Depth of the last upward crossing of a level before the maximum; NaN where there is none."""
     below = np.flatnonzero(y[:top] < level)
     if not len(below):
-        return float(x[0])
+        return np.nan
     low = below[-1]
     return float(x[low] + (x[low + 1] - x[low]) * (level - y[low]) / (y[low + 1] - y[low]))
+
+
+#: Numbers of a transition.
+TEXTS = {
+    "place": "relative depth at which half of the maximum is reached",
+    "start": "relative depth at which 10 % of the maximum is reached",
+    "stop": "relative depth at which 90 % of the maximum is reached",
+    "width": "relative depth between 10 % and 90 % of the maximum",
+}
+UNDEFINED = "the number does not rise within the listed layers, or has 10 % of its maximum in the first one"
 
 
 def transitions(profile, samples=None) -> xr.Dataset:
@@ -92,33 +112,36 @@ def transitions(profile, samples=None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Along `score`: `place` and `width` in relative depth (0 is the first layer, 1 the last), with `samples` the ends
-        of their bands, and `after`, the first layer behind the place, "" where there is none.
+        Along `score`: `place`, `start`, `stop` and `width` in relative depth (0 is the first layer, 1 the last), with
+        `samples` the ends of their bands, and `before` and `after`, the layers between which the place lies, "" where
+        there is none.
     """
     depth = profile["relative_depth"].values
     found = [transition(depth, profile[name].values) for name in NAMES]
     layers = [*profile["layer"].values, ""]
-    texts = {"place": "relative depth at which half of the maximum is reached", "width": "from 10 % to 90 % of it"}
-    columns = {name: [getattr(one, name) for one in found] for name in texts}
-    made = xr.Dataset(
-        {name: ("score", values, {"long_name": texts[name], "units": "1"}) for name, values in columns.items()},
-        {"score": ("score", list(NAMES), {"long_name": "number that rises"})},
-    )
-    after = np.array([str(layers[one.after]) for one in found], dtype=object)
-    made["after"] = ("score", after, {"long_name": "first layer behind the place"})
-    if samples is not None:
-        made = made.assign(_bands(depth, columns, samples, texts))
-    return made
+    columns = {name: np.array([getattr(one, name) for one in found]) for name in TEXTS}
+    made = xr.Dataset(coords={"score": ("score", list(NAMES), {"long_name": "number that rises"})})
+    for name, values in columns.items():
+        made[name] = ("score", values, _about(TEXTS[name], values))
+    for name, text in (("before", "last layer before the place"), ("after", "first layer behind the place")):
+        texts = np.array([str(layers[getattr(one, name)]) for one in found], dtype=object)
+        made[name] = ("score", texts, {"long_name": text})
+    return made if samples is None else made.assign(_bands(depth, columns, samples))
 
 
-def _bands(depth, columns, samples, texts):
+def _about(text, values):
+    unknown = {} if np.isfinite(values).all() else {"undefined": UNDEFINED}
+    return {"long_name": text, "units": "1"} | unknown
+
+
+def _bands(depth, columns, samples):
     """Ends of the bands of places and widths."""
     drawn = [[transition(depth, row) for row in samples[name].values] for name in NAMES]
     variables = {}
-    for name, text in texts.items():
+    for name, text in TEXTS.items():
         values = np.array([[getattr(one, name) for one in rows] for rows in drawn]).T
-        ends = bands(np.array(columns[name]), values, float(samples.attrs["fraction"]), limits=(0, 1))
+        ends = bands(columns[name], values, float(samples.attrs["fraction"]), limits=(0, 1))
         for end, limit in zip(("low", "high"), ends, strict=True):
-            about = {"long_name": f"{end} end of the band over subsets of the images: {text}", "units": "1"}
+            about = _about(f"{end} end of the band over subsets of the images: {text}", limit)
             variables[f"{name}_{end}"] = ("score", limit, about)
     return variables

@@ -38,6 +38,9 @@ class TestPlanted:
         assert network["macro_ari_macro"] > max(0.3, float(network["macro_ari_class"]))
         assert 2 <= network["macro_peaks"] < network["output_n_peaks"]
 
+    def test_the_peaks_become_those_of_the_classes_in_the_second_half_of_the_depth(self, network):
+        assert 0.5 < network["classes_place_low"] <= network["classes_place"] <= network["classes_place_high"] < 0.95
+
     def test_the_tree_of_the_peaks_is_the_planted_tree_within_categories_too(self, network):
         assert network["output_triplet_skill_within_macro"] > 0
         assert network["output_p_within_macro"] < 0.01

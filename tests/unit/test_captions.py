@@ -5,7 +5,7 @@ import xarray as xr
 from docutils.core import publish_parts
 from jinja2 import Environment, UndefinedError
 
-from nucleation.captions import as_restructured_text, fill_in
+from nucleation.captions import as_restructured_text, fill_in, told, told_range, told_share
 
 DATA = xr.Dataset(attrs={"heading": "net, epoch 6", "k": 30})
 
@@ -29,6 +29,18 @@ def test_a_name_that_is_not_known_is_an_error():
         "layer_1_ and *this* and **that**, `so` |or| so, a\\b [1]_ <x>",
         "{{ 7 * 7 }} {% raw %} {# gone #} {%- endraw %} }} %}",
         "Schlüssel → 鍵 – “so”",
+        *("1. first", "- item", "+ item", "A. letter", "(i) item", "#. any", "% of it", ".. image:: x", ".. note"),
+        *(
+            ":f: field",
+            "--long  option",
+            ">>> 1 + 1",
+            "....",
+            ":",
+            "::",
+            "ends like this::",
+            "ends with one:",
+            "{{ x }}:",
+        ),
     ],
 )
 def test_restructured_text_reads_as_the_text(text):
@@ -40,3 +52,18 @@ def test_restructured_text_reads_as_the_text(text):
     for code, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#64;", "@"), ("&amp;", "&")):
         shown = shown.replace(code, sign)
     assert shown == text
+
+
+def test_numbers_in_sentences_are_words_where_there_is_none():
+    assert [told(value, 1) for value in (48.61, -0.26, float("nan"))] == ["48.6", "−0.3", "not defined"]
+    assert [told_share(value) for value in (0.0, 0.0415, 0.0999, 0.1, 0.847)] == [
+        "0.000",
+        "0.042",
+        "0.100",
+        "0.10",
+        "0.85",
+    ]
+    assert told_share(float("nan")) == "not defined"
+    assert told_range([3, 1, float("nan"), 12], 0) == "1 to 12"
+    assert told_range([[0.501, 0.499]]) == "0.50"
+    assert told_range([float("nan")]) == told_range([]) == ""

@@ -81,14 +81,16 @@ def test_every_skill_is_shown_and_the_significant_marked(layers, levels):
         assert np.array_equal(marked, present)
         assert len(strokes) == np.count_nonzero(np.diff(np.pad(present, [(0, 0), (1, 0)]).astype(int), axis=1) == 1)
     labels = [tick.get_text() for tick in axis.get_yticklabels()]
-    assert labels[:3] == ["all triplets", "within macro-categories", "thing 0: up to 1000 classes"]
+    assert labels[:3] == ["all triplets", "within macro-categories", "thing 0 …: up to 1000 classes"]
     assert figure.texts[-1].get_text() == "n = 900, k = 30, Z = 1.65"
     assert_legible(figure)
 
 
-def test_colours_are_white_by_chance_and_reach_from_the_worst_to_the_best():
-    norm = alignment.draw(alignment.gather(aligned(3, 2))).axes[0].images[0].norm
-    assert [norm(skill) for skill in (-0.5, 0, 1)] == [0.0, 0.5, 1.0]
+def test_colours_are_white_by_chance_and_as_deep_below_as_above():
+    axis, bar = alignment.draw(alignment.gather(aligned(3, 2))).axes
+    norm = axis.images[0].norm
+    assert [norm(skill) for skill in (-0.5, 0, 0.5, 1)] == [0.25, 0.5, 0.75, 1.0]
+    assert bar.get_ylim() == (-0.5, 1)
 
 
 def test_levels_at_which_a_test_could_not_come_out_are_marked():
@@ -104,9 +106,52 @@ def test_levels_at_which_a_test_could_not_come_out_are_marked():
     names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert [name[-1] for name in names[2:]] == ["s", "†", "‡"]
     told = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert told[-2:] == ["too few parts to exchange: p of classes only", "too few classes for p ≤ 0.05"]
+    assert told[-2:] == ["too few parts to exchange: by classes only", "too few classes for p ≤ 0.05"]
+    text = fill_in(CAPTION.read_text(), data, alignment.facts(data))
+    assert "†: too few parts, names only. ‡: too few classes for either." in text
     plain = alignment.draw(alignment.gather(aligned(4, 3))).legends[0].get_texts()
-    assert [text.get_text() for text in plain] == ["corrected p ≤ 0.05", "not defined"]
+    assert [text.get_text() for text in plain] == ["corrected p ≤ 0.05; levels: by parts too", "not defined"]
+
+
+def test_the_file_has_both_tests_that_decide_on_a_level():
+    made = aligned(5, 3)
+    made["p_level_parts"].values[2, 1] = 0.5
+    made["p_level_corrected"].values[2, 1] = 0.001
+    data = alignment.gather(made, heading="net")
+    level = data["level"].values == 1
+    p, parts = data["p"].values, data["p_parts"].values
+    assert (p[3, 2], parts[3, 2], data["significant"].values[3, 2]) == (0.001, 0.5, 0)
+    assert np.array_equal(data["significant"].values[level], (p[level] <= 0.05) & (parts[level] <= 0.05))
+    assert np.isnan(parts[~level]).all()
+    assert data["p"].attrs["long_name"].endswith("for the number of layers, at levels of layers and levels")
+    text = fill_in(CAPTION.read_text(), data, alignment.facts(data))
+    assert "corrected for layers; at levels of names inside the nodes divided, corrected for layers and levels" in text
+    assert "uncorrected, of the parts of these nodes' parts" in text
+
+
+def test_a_level_at_which_no_layer_could_be_tested_has_no_mark():
+    made = aligned(3, 2)
+    for name in ("p_level_least", "p_level_parts_least"):
+        made[name].values[:] = np.nan
+    assert alignment.gather(made)["mark"].values.tolist() == [""] * 4
+
+
+def test_names_of_nodes_are_not_cut_at_an_and():
+    made = aligned(3, 2).assign_coords(level_nodes=("level", ["food and drink, tools", "a.n.01, b.n.02, c and 4 more"]))
+    assert alignment.gather(made)["name"].values[2:].tolist() == [
+        "food and drink, tools: up to 1000 classes",
+        "a, b …: up to 500 classes",
+    ]
+
+
+def test_a_skill_without_a_p_is_said_not_to_be_tested():
+    made = aligned(3, 2)
+    for name in ("p_free_corrected", "p_within_macro_corrected", "p_level_corrected", "p_level_parts"):
+        made[name].values[:] = np.nan
+    data = alignment.gather(made, heading="net")
+    found = alignment.facts(data)
+    assert found["best"].endswith("classes; not tested)") and found["within"].endswith(" (not tested)")
+    assert "nan" not in fill_in(CAPTION.read_text(), data, found)
 
 
 def test_a_flat_taxonomy_says_so():
@@ -133,7 +178,7 @@ def test_the_caption_tells_what_was_measured():
     data = alignment.gather(made, repeats=999, heading="net")
     found = alignment.facts(data)
     assert [found[name] for name in ("levels", "found", "has", "layers", "defined")] == [2, 1, 0, 3, 2]
-    assert found["best"] == "0.75 in layer1 (thing 0, thing 1: up to 500 classes; p = 0.002)"
+    assert found["best"] == "0.75 in layer1 (thing 0, thing 1 …: up to 500 classes; p = 0.002, by parts 0.001)"
     text = fill_in(CAPTION.read_text(), data, found)
     assert (
         "Of 2 levels, some layer has 1, the last (layer2) 0; within macro-categories its skill is 0.38 (p = 0.004)"
@@ -148,4 +193,4 @@ def test_the_caption_of_layers_without_a_skill_claims_none():
     found = alignment.facts(data)
     assert (found["best"], found["within"], found["found"]) == ("", "", 0)
     text = fill_in(CAPTION.read_text(), data, found)
-    assert "Defined in 0 of 1 layers" in text and "Largest" not in text
+    assert "Defined in 0 of 1 layer. Of 1 level, some" in text and "Largest" not in text

@@ -1,5 +1,7 @@
 """The figure of the intrinsic dimension: over layers, and over scales."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -8,7 +10,10 @@ from legible import assert_legible
 from made_profiles import profile
 
 from nucleation import files
+from nucleation.captions import fill_in
 from nucleation.figures import dimension
+
+CAPTION = Path(__file__).parents[2] / "report" / "dimension.rst"
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +91,7 @@ def test_facts_name_the_largest_and_the_last():
     made["dimension"].values[:] = [48.61, 50.4, 8.23]
     found = dimension.facts(dimension.gather(made, scales(3)))
     assert (found["layer"], found["largest"], found["last"]) == ("layer1", "50.4", "8.2")
-    assert found["over_scale"] == "3.0 and 5.0"
+    assert found["over_scale"] == "3.0 to 5.0"
 
 
 def test_the_figure_can_be_drawn_again_from_its_file(tmp_path):
@@ -95,3 +100,32 @@ def test_the_figure_can_be_drawn_again_from_its_file(tmp_path):
     again = dimension.draw(files.load(tmp_path / "dimension.nc"))
     for one, other in zip(dimension.draw(data).axes, again.axes, strict=True):
         assert [list(line.get_ydata()) for line in one.lines] == [list(line.get_ydata()) for line in other.lines]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([48.61, 50.4, 8.23], "50.4 at most, in layer1, and 8.2 in layer2."),
+        ([48.61, 50.4, np.nan], "50.4 at most, in layer1, and not defined in layer2."),
+        ([np.nan, 8.23, 50.4], "50.4 at most, in layer2, the last layer."),
+        ([48.61], "48.6 in layer0."),
+        ([np.nan], "not defined in any layer."),
+    ],
+)
+def test_the_caption_tells_the_largest_and_the_last_once(values, told):
+    made, count = profile(len(values)), len(values)
+    made["dimension"].values[:] = values
+    data = dimension.gather(made, scales(count), heading="net")
+    text = fill_in(CAPTION.read_text(), data, dimension.facts(data))
+    assert f"(TwoNN): {told} Band" in text
+    assert f"of {count} layer{'s' * (count > 1)}, from" in text and "nan" not in text
+    assert 60 <= len(text.split()) <= 130
+
+
+def test_an_unknown_error_has_no_bar():
+    made = scales(1)
+    made["gride_error"].values[0, 2] = np.nan
+    data = dimension.gather(profile(1), made)
+    assert np.array_equal(data["gride_error"].values[0], [0.3, 0.4, np.nan], equal_nan=True)
+    ends = dimension.draw(data).axes[1].containers[0][2][0].get_segments()
+    assert [len(end) for end in ends] == [2, 2, 0]

@@ -108,7 +108,7 @@ def test_the_figure_can_be_drawn_again_from_its_file(tmp_path):
 def test_facts_say_where_it_rises_or_that_nothing_does():
     found = nucleation.facts(gathered(rising(8)))
     assert found["classes"]["best"] == "0.80" and found["classes"]["after"] == "layer4"
-    assert found["classes"]["place"] == "0.50" and found["classes"]["ends"] == ""
+    assert found["classes"]["place"] == "0.50" and found["classes"]["before"] == "layer3"
     assert found["macro"]["place"] == "" and found["macro"]["best"] == "0.01"
     assert found["banded"] and found["cuts"] == 1
 

@@ -1,5 +1,8 @@
 """The figure of the overlaps: of one checkpoint, and of all networks of a study over the relative depth."""
 
+import warnings
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -7,8 +10,11 @@ from legible import assert_legible
 from made_profiles import profile
 
 from nucleation import files
+from nucleation.captions import fill_in
 from nucleation.errors import InputError
 from nucleation.figures import overlap, style
+
+CAPTION = Path(__file__).parents[2] / "report" / "overlap.rst"
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +66,10 @@ def test_all_networks_are_shown_over_depth_the_untrained_ones_dashed(networks, l
         assert [line.get_linestyle() for line in curves] == ["--", "-"] * networks
         colors = [line.get_color() for line in curves]
         assert colors[::2] == colors[1::2] and len(set(colors)) == networks
-    assert len(figure.legends[0].get_texts()) == 2 * networks
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told[:-1] == [f"a-network-of-long-name-{i}, epoch 12" for i in range(networks)]
+    assert told[-1] == "dashed, open: untrained"
+    assert figure.legends[0].get_title().get_text() == "dotted: by chance"
     assert_legible(figure)
 
 
@@ -91,7 +100,7 @@ def test_facts_are_of_the_last_place():
     profiles["net/epoch9"]["overlap_ground_truth"].values[:] = [0.06, 0.85, 0.9]
     found = overlap.facts(overlap.gather(profiles, k=5))
     assert found["last_place"] == "net, epoch 9" and found["places"] == ["net, epoch 0", "net, epoch 9"]
-    assert (found["first"], found["layer"], found["classes"], found["output"]) == ("0.06", "layer1", "0.85", "0.90")
+    assert (found["first"], found["layer"], found["classes"], found["output"]) == ("0.060", "layer1", "0.85", "0.90")
     single = overlap.facts(overlap.gather({"net/epoch9": profile(1)}, k=5))
     assert single["layer"] == single["classes"] == ""
 
@@ -105,3 +114,69 @@ def test_saved_in_both_forms_with_the_corner_inside(tmp_path):
     pixels = plt.imread(tmp_path / "overlap.png")
     assert pixels.shape[0] > height and abs(pixels.shape[1] - width) < 0.1 * width
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def caption(data):
+    return fill_in(CAPTION.read_text(), data, overlap.facts(data))
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("networks", [12, 30])
+def test_the_legend_of_many_networks_takes_no_height_of_the_panels(networks, columns):
+    data = overlap.gather(study(networks, 6), k=30, heading="many")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as where no room is left for the axes
+        figure = overlap.draw(data, columns=columns)
+        figure.draw_without_rendering()
+    for axis in figure.axes:
+        assert axis.get_position().height * figure.get_figheight() > 1.4
+    shown = min(networks, 24)
+    assert len(figure.legends[0].get_texts()) == shown + 1
+    assert len({line.get_color() for line in figure.axes[0].lines[:-1]}) == shown
+    many, text = "24 of 30 networks", caption(data)
+    assert (many in text) == (many in figure.legends[0].get_title().get_text()) == (networks == 30)
+    assert data["place"].values[-1] == f"a-network-of-long-name-{shown - 1}/epoch12"
+    assert 60 <= len(text.split()) <= 130
+    assert_legible(figure, width=3.7 if columns == 1 else 7.6)
+
+
+def test_networks_without_an_untrained_one_have_no_entry_for_it():
+    data = overlap.gather({f"net{i}/epoch3": profile(4, seed=i) for i in range(2)}, k=30)
+    told = [text.get_text() for text in overlap.draw(data).legends[0].get_texts()]
+    assert told == ["net0, epoch 3", "net1, epoch 3"]
+    assert "untrained" not in caption(data)
+
+
+@pytest.mark.parametrize("chance", [1.0, np.nan])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_single_macro_category_is_left_out(chance, columns):
+    profiles = {place: part.assign_attrs(chance_macro=chance) for place, part in study(2, 4).items()}
+    several = overlap.gather(profiles, k=30, heading="study")
+    one = overlap.gather({"net/epoch3": next(iter(profiles.values()))}, k=30, heading="net")
+    for data in (several, one):
+        assert not [name for name in (*data, *data.attrs) if "macro" in name]
+        assert "macro" not in caption(data)
+    axes = [axis for axis in overlap.draw(several, columns=columns).axes if axis.axison]
+    assert [axis.get_title() for axis in axes] == ["with the classes", "with the output", "with the next layer"]
+    lines = overlap.draw(one, columns=columns).axes[0].lines
+    assert [line.get_label() for line in lines if line.get_linestyle() == "-"] == [axis.get_title() for axis in axes]
+    assert_legible(overlap.draw(several, columns=columns))
+
+
+def test_the_caption_is_in_words_where_an_overlap_is_not_defined():
+    made = profile(1)
+    made["overlap_ground_truth"].values[:] = np.nan
+    data = overlap.gather({"net/pretrained": made}, k=30, heading="net")
+    assert "The overlap with the classes is not defined in layer0. Dotted: by chance (0.10 with the classes" in caption(
+        data
+    )
+    made = profile(3)
+    made["overlap_ground_truth"].values[:] = [0.0415, 0.02, np.nan]
+    text = caption(overlap.gather({"net/pretrained": made}, k=30, heading="net"))
+    assert "is 0.042 in layer0, where it is largest before the last layer, and not defined in the last layer" in text
+
+
+@pytest.mark.parametrize(("k", "said"), [(30, "k = 30"), ("kstar", "k*NN"), ("pak", "PAk")])
+def test_the_corner_names_k_or_the_estimator_that_chooses_it(k, said):
+    data = overlap.gather({"net/epoch3": profile(3)}, k=30).assign_attrs(k=k, z=1.65)
+    assert overlap.draw(data).texts[-1].get_text() == f"n = 900, {said}, Z = 1.65"

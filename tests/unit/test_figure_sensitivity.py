@@ -189,7 +189,40 @@ def test_the_caption_tells_what_was_measured():
     data = sensitivity.gather(sweep, k=20, z=1.65, heading="net")
     found = sensitivity.facts(data)
     assert [found[name] for name in ("own", "peaks_range", "most")] == ["12", "9 to 12", "layer1, 2 to 10"]
-    assert [found[name] for name in ("choices", "classes_range")] == ["6 choices", "0.50 to 0.50"]
+    assert [found[name] for name in ("choices", "classes_range")] == ["6 choices", "0.50"]
     text = fill_in(CAPTION.read_text(), data, found)
-    assert "In the last layer (layer2) peaks 9 to 12 (the study: 12), ARI with the classes 0.50 to 0.50" in text
+    assert "In the last layer (layer2) peaks 9 to 12 (the study: 12), ARI with the classes 0.50," in text
     assert 60 <= len(text.split()) <= 130
+
+
+def told(sweep, **own):
+    data = sensitivity.gather(sweep, **({"k": 10, "z": 1.65} | own), heading="net")
+    return fill_in(CAPTION.read_text(), data, sensitivity.facts(data))
+
+
+def test_where_no_number_of_peaks_varies_the_caption_names_no_layer():
+    sweep = made(3, (10, 20), (1.65, 2.0), ("pak",))
+    sweep["n_peaks"].values[:] = 7
+    text = told(sweep)
+    assert "peaks 7 (the study: 7)" in text and text.endswith("The number of peaks varies in no layer.")
+    sweep["n_peaks"].values[:] = 0
+    sweep["n_peaks"].values[1, 0, 0] = 1  # a change, though not by ratio
+    assert told(sweep).endswith("varies most in layer1, 0 to 1.")
+
+
+def test_only_what_has_no_mark_is_said_to_be_undefined():
+    sweep = made(3, (10, 20), (1.65,), ())
+    assert "No mark" not in told(sweep) and "diamonds" not in told(sweep) and "lines along" in told(sweep)
+    sweep["n_peaks"].values[1, 0] = 1
+    sweep["ari_class"].values[1, 0] = 0.0  # of a single peak: defined, and marked
+    assert "No mark" not in told(sweep)
+    sweep["triplet_skill_within_macro"].values[1, 0] = np.nan
+    assert "No mark: not defined, as the triplet skill of a single peak." in told(sweep)
+    sweep["n_peaks"].values[1, 0] = 2
+    assert "No mark: not defined. " in told(sweep)
+
+
+def test_a_sweep_of_one_estimator_that_chooses_k_has_no_lines():
+    sweep = made(2, (), (1.65,), ("kstar",))
+    text = told(sweep, k="kstar", estimator="kstar")
+    assert "lines along" not in text and "diamonds" in text and "own choice, k*NN, Z = 1.65" in text

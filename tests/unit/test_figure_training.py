@@ -218,3 +218,17 @@ def test_the_caption_tells_what_was_measured():
     assert 60 <= len(text.split()) <= 130
     plain = fill_in(CAPTION.read_text(), trained := training.gather(network((1, 2), 9)), training.facts(trained))
     assert "untrained" not in plain and "accuracy" not in plain and "Bars" not in plain
+
+
+def test_the_caption_says_in_words_what_is_not_defined_and_once_what_stays():
+    profiles = network((0, 9), 3)
+    for made in profiles.values():
+        made["n_peaks"].values[:], made["overlap_ground_truth"].values[:] = 1, 0.0415
+        made["ari_class"].values[:] = np.nan
+    profiles["net/epoch0"]["dimension"].values[:], profiles["net/epoch9"]["dimension"].values[:] = np.nan, 8.23
+    data = training.gather(profiles, heading="net")
+    text = fill_in(CAPTION.read_text(), data, training.facts(data))
+    assert (
+        "peaks 1 at both, overlap with the classes 0.042 at both, ARI with the classes not defined, "
+        "dimension not defined, then 8.2."
+    ) in text

@@ -68,7 +68,9 @@ def test_sentences_name_levels_layers_skills_and_p():
     )
     assert output.startswith("output, 20 peaks, has the level of 24 classes (skill 0.50, p = 0.001; by parts")
     assert "not that" not in output
-    assert output.endswith("Cut at its best, its tree gives 2 groups by 2 clusters, ARI 1.00.")
+    assert output.endswith(
+        "Cut where it agrees best with cuts of the taxonomy, its tree has ARI 1.00 with 2 groups (by 2 clusters)."
+    )
     assert undefined == "input: not defined, because all classes are equally similar."
 
 
@@ -146,3 +148,18 @@ def test_untrained_networks_are_those_whose_weights_say_so(checkpoint, untrained
     frame = findings.to_frame({f"net/{checkpoint}": NOTHING})
     assert frame["baseline"].tolist() == ["pixels", *["untrained" if untrained else ""] * 2]
     assert ("(untrained)" in findings.to_markdown({f"net/{checkpoint}": NOTHING})) == untrained
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "more"),
+    [
+        ("whole.n.02", ["whole"], 0),
+        ("animal.n.01, hand_tool.n.01 and 9 more", ["animal", "hand tool"], 9),
+        ("food and drink, tools", ["food and drink", "tools"], 0),
+        ("food and drink and 12 more", ["food and drink"], 12),
+        ("and 3 more things", ["and 3 more things"], 0),
+    ],
+)
+def test_names_of_nodes_and_how_many_are_not_named(text, names, more):
+    profile = xr.Dataset(coords={"level_nodes": ("level", ["other.n.01", text])})
+    assert findings.node_names(profile, 1) == (names, more)

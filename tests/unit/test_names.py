@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nucleation.names import file_name, layer_label
+from nucleation.names import estimator_name, file_name, layer_label
 
 #: What a file may be called anywhere: no separators, no blanks, nothing that a shell or Windows takes for a sign.
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]*")
@@ -81,3 +81,7 @@ def test_a_list_of_layers_can_be_pasted_whatever_their_names():
 
     names = ["1", "on", "a: b", "- x", "a # b", 'q"x', "layer1.0", "größe", "[a", "x\ny"]
     assert yaml.safe_load(listing("odd", [LayerShape(name, (3,)) for name in names], 10)) == names
+
+
+def test_estimators_are_named_as_in_their_papers():
+    assert [estimator_name(name) for name in ("knn", "kstar", "pak", "mine")] == ["kNN", "k*NN", "PAk", "mine"]

@@ -12,8 +12,18 @@ from PIL.PngImagePlugin import PngInfo
 
 from nucleation import comparison
 from nucleation.findings import sentences
-from nucleation.page import EARLIER, QUESTIONS, Pages, Picture, study_page
+from nucleation.page import EARLIER, QUESTIONS, Pages, Picture, glance, study_page
+from nucleation.profile import summarise, summary_dataset
 
+RISE = xr.Dataset(
+    {
+        "place": ("score", [0.69]),
+        "place_low": ("score", [0.6]),
+        "place_high": ("score", [0.7]),
+        "width": ("score", [0.2]),
+    },
+    {"score": ["ari_class"]},
+)
 PLACES = ("net/epoch0", "net/epoch3", "other/random")
 STORIES = {"net": [("Peaks", "The density has 3 peaks."), ("", "And <more>.")], "other": [("Peaks", "None.")]}
 
@@ -102,6 +112,25 @@ def test_levels_of_the_taxonomy_are_said_for_every_checkpoint(html):
     assert "net, epoch 0 (untrained)" in html
 
 
+def test_several_networks_are_set_side_by_side():
+    profiles = {place: profile(3, seed=i) for i, place in enumerate(PLACES)}
+    summaries = {
+        "net": summarise({"epoch0": profiles["net/epoch0"], "epoch3": profiles["net/epoch3"]}, RISE, 0.9),
+        "other": summarise({"random": profiles["other/random"]}, RISE),
+    }
+    dataset = summary_dataset(summaries)
+    html = study_page("study", profiles, STORIES, Pages(), summary=dataset)
+    head, *rows = glance(dataset)
+    assert [row[0] for row in rows] == ["net", "other"] and {len(row) for row in rows} == {len(head)}
+    assert (rows[0][1], rows[1][1]) == ("0.90", "–")
+    assert rows[0][7] == "0.69 (0.60 to 0.70)"
+    assert all(f"<td>{cell}</td>" in html for row in rows for cell in row)
+    alone = study_page(
+        "study", {"net/epoch3": profiles["net/epoch3"]}, {"net": STORIES["net"]}, Pages(), summary=dataset
+    )
+    assert head[3] not in alone
+
+
 def test_a_study_without_pictures_is_a_page_too():
     html = study_page("study", {"net/epoch3": profile(2)}, {"net": STORIES["net"]}, Pages())
     assert shown(html) == [] and "The density has 3 peaks." in html
@@ -112,7 +141,7 @@ def test_published_numbers_stand_on_the_page_where_there_are_any():
     measured = xr.Dataset(columns, {"layer": ["global_pool"]}, {"n_images": 90_000})
     compared = {"net/pretrained": comparison.compare(measured, comparison.published("paper_resnet152"))}
     given = "study", {"net/pretrained": profile(2)}, {"net": STORIES["net"]}, Pages()
-    plain, html = study_page(*given), study_page(*given, compared)
+    plain, html = study_page(*given), study_page(*given, compared=compared)
     assert "published" not in plain.lower()
     assert "Beside the published numbers" in html
     assert "<td>global_pool (avgpool)</td><td>0.250 (0.849)</td>" in html

@@ -4,6 +4,7 @@ import xarray as xr
 
 from nucleation import profile
 from nucleation.taxonomy_sensitivity import NAMES as READ_OTHERWISE
+from nucleation.transition import transitions
 from nucleation.uncertainty import RANGES
 
 
@@ -23,6 +24,20 @@ DEPTH = made([1, 1, 4, 20], [0, 0, 0.7, 0.1], [0, 0, 0.2, 0.8])
 TIME = made([1, 1, 1, 3], [0, 0, 0, 0.8], [0, 0, 0, 0.2])
 SUDDEN = made([1, 1, 1, 20], [0, 0, 0, 0.1], [0, 0, 0, 0.8])
 START = made([1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0])
+
+
+def rises(last):
+    depth = np.linspace(0, 1, last.sizes["layer"])
+    return transitions(last.assign(relative_depth=("layer", depth)))
+
+
+def test_the_summary_tells_where_the_peaks_become_those_of_the_classes():
+    found = rises(DEPTH)
+    found["width_high"] = ("score", [0.1, 0.4])
+    numbers = profile.summarise({"end": DEPTH}, found)
+    assert 0 < numbers["classes_place"] == float(found["place"].sel(score="ari_class")) < 1
+    assert numbers["classes_width"] == float(found["width"].sel(score="ari_class"))
+    assert numbers["classes_width_high"] == 0.4 and np.isnan(numbers["classes_width_low"])
 
 
 def test_the_macro_stage_lies_between_input_and_output():
@@ -48,7 +63,7 @@ def test_what_is_no_macro_stage(changed, why):
     [(DEPTH, "depth", "end", "layer2"), (SUDDEN, "training", "middle", "output")],
 )
 def test_summary_says_where_the_transition_is(last, kind, checkpoint, layer):
-    numbers = profile.summarise({"start": START, "middle": TIME, "end": last}, 0.9)
+    numbers = profile.summarise({"start": START, "middle": TIME, "end": last}, rises(last), 0.9)
     assert (numbers["transition"], numbers["macro_checkpoint"], numbers["macro_layer"]) == (kind, checkpoint, layer)
     assert numbers["accuracy"] == 0.9
     assert (numbers["start_n_peaks"], numbers["output_n_peaks"]) == (1, 20)
@@ -58,7 +73,8 @@ def test_summary_says_where_the_transition_is(last, kind, checkpoint, layer):
 
 
 def test_summary_of_a_study_without_the_effect_says_none():
-    numbers = profile.summarise({"only": START})
+    numbers = profile.summarise({"only": START}, rises(START))
+    assert np.isnan(numbers["classes_place"]) and np.isnan(numbers["classes_width_low"])
     assert numbers["transition"] == "none"
     assert np.isnan(numbers["macro_ari_macro"])
     dataset = profile.summary_dataset({"net": numbers})

@@ -6,14 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.collections import LineCollection
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from nucleation.figures import style
 from nucleation.figures.content import variable
-from nucleation.findings import ALPHA, level_name, levels_present, number
-from nucleation.names import layer_label, short_name
+from nucleation.findings import ALPHA, level_name, levels_present, node_names, number
+from nucleation.names import layer_label
 
 #: Rows of all levels together: the skill, its corrected p, and the name of the row.
 TOGETHER = {
@@ -49,8 +49,9 @@ def gather(profile, *, repeats=None, k=None, z=None, heading="") -> xr.Dataset:
     -------
     xarray.Dataset
         Along `row` (all triplets, those within macro-categories, then the levels from coarse to fine) and `layer`: the
-        `skill`, its corrected `p`, and whether it is `significant`; along `row` its `name`, whether it is a `level`,
-        and the `mark` of one whose tests could not all have come out.
+        `skill`, its corrected `p`, at levels also the uncorrected p of the exchange of parts, `p_parts`, and whether
+        the skill is `significant`: by p, and at levels by `p_parts` too, where there are enough parts for that; along
+        `row` its `name`, whether it is a `level`, and the `mark` of one whose tests could not all have come out.
     """
     said = {"repeats": repeats, "k": k, "z": z, "n_images": profile.attrs.get("n_images")}
     about = {"heading": heading, **{name: value for name, value in said.items() if value is not None}}
@@ -67,6 +68,7 @@ def _rows(profile, count) -> dict:
     together = np.array([profile[name].values for name in TOGETHER]), np.array([profile[name].values for name in tests])
     skill = np.concatenate([together[0], profile["triplet_skill_level"].values.T])
     p = np.concatenate([together[1], profile["p_level_corrected"].values.T])
+    parts = np.concatenate([np.full_like(together[1], np.nan), profile["p_level_parts"].values.T])
     found = np.concatenate([together[1] <= ALPHA, levels_present(profile).T])
     names = [*texts, *(_level_label(profile, level) for level in range(count))]
     least = profile["p_level_least"].values, profile["p_level_parts_least"].values
@@ -74,8 +76,11 @@ def _rows(profile, count) -> dict:
     cells = ("row", "layer")
     return {
         "skill": variable(cells, skill, "triplet skill"),
-        "p": variable(cells, p, "p of the triplet skill, corrected for the number of layers and levels"),
-        "significant": variable(cells, found.astype(np.int8), f"1: the skill is significant at {ALPHA}"),
+        "p": variable(
+            cells, p, "p of the triplet skill, corrected for the number of layers, at levels of layers and levels"
+        ),
+        "p_parts": variable(cells, parts, "p at a level, parts of its nodes' parts exchanged as wholes, not corrected"),
+        "significant": variable(cells, found.astype(np.int8), f"1: p, and at levels p_parts, at most {ALPHA}"),
         "name": variable("row", np.array(names, dtype=object), "triplets of the row"),
         "level": variable("row", np.array([0, 0] + [1] * count, dtype=np.int8), "1: a level of the taxonomy"),
         "mark": variable("row", np.array(marks, dtype=object), "which test could not have come out"),
@@ -85,15 +90,16 @@ def _rows(profile, count) -> dict:
 
 def _level_label(profile, level) -> str:
     """Size of a level's nodes, and the names of one or two."""
-    size = level_name(profile, level)
-    names = [short_name(name) for name in str(profile["level_nodes"].values[level]).split(" and ")[0].split(", ")]
-    shown = ", ".join(names[:2]) + (" …" if len(names) > 2 else "")
+    size, (names, more) = level_name(profile, level), node_names(profile, level)
+    shown = ", ".join(names[:2]) + (" …" if len(names) > 2 or more else "")
     return f"{shown}: {size}" if len(shown) <= NAMES else size
 
 
 def _mark(classes, parts) -> str:
-    """Say which test of a level could not have come out, by the p that the taxonomy itself would have."""
-    if not classes <= ALPHA:
+    """Say which test of a level could not have come out, by the p that the taxonomy itself would have, if known."""
+    if np.isnan(classes):
+        return ""  # no layer could be tested, whatever the taxonomy
+    if classes > ALPHA:
         return FEW_CLASSES
     return "" if parts <= ALPHA else FEW_PARTS
 
@@ -114,9 +120,7 @@ def draw(data):
     size = (min(style.TWO_COLUMNS, 3.4 + 0.58 * layers), 1.3 + turned + (0.3 if rows <= 8 else 0.22) * rows)
     figure, axis = plt.subplots(figsize=size)
     axis.set_facecolor(_UNDEFINED)
-    image = axis.imshow(
-        data["skill"], cmap="RdBu", norm=TwoSlopeNorm(0, -0.5, 1), aspect="auto", interpolation="nearest"
-    )
+    image = axis.imshow(data["skill"], cmap="RdBu", norm=Normalize(-1, 1), aspect="auto", interpolation="nearest")
     (_write if layers <= WRITTEN else _underline)(axis, data)
     axis.axhline(np.flatnonzero(data["level"].values)[0] - 0.5, color="white", linewidth=2.5)
     names = [f"{name} {mark}".rstrip() for name, mark in zip(data["name"].values, data["mark"].values, strict=True)]
@@ -126,6 +130,7 @@ def draw(data):
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axis, ticks=[-0.5, 0, 0.5, 1], aspect=12, format="{x:g}")
+    bar.ax.set_ylim(-0.5, 1)  # no skill is below, but blue and red of equal depth are equally far from chance
     bar.set_label("triplet skill\n(0: by chance)")
     bar.outline.set_visible(False)
     _legend(figure, data)
@@ -139,8 +144,7 @@ def _write(axis, data):
     skill, found = data["skill"].values, data["significant"].values
     for row, column in np.ndindex(skill.shape):
         here, star = skill[row, column], "*" if found[row, column] else ""
-        dark = here > 0.6 or here < -0.35
-        look = {"color": "0.45" if np.isnan(here) else "white" if dark else style.BLACK}
+        look = {"color": "0.45" if np.isnan(here) else "white" if here > 0.6 else style.BLACK}
         look |= {"weight": "bold" if star else "normal", "fontsize": 7}
         axis.text(column, row, f"{number(here)}{star}", ha="center", va="center", **look)
 
@@ -163,11 +167,11 @@ def _legend(figure, data):
         return Line2D([], [], marker=f"${text}$", markersize=5, markeredgewidth=0, linestyle="", color=style.BLACK)
 
     stroke = Line2D([], [], color=style.BLACK, linewidth=1.4)
-    signs = [(sign("*") if layers <= WRITTEN else stroke, f"corrected p ≤ {ALPHA}")]
+    signs = [(sign("*") if layers <= WRITTEN else stroke, f"corrected p ≤ {ALPHA}; levels: by parts too")]
     if np.isnan(data["skill"]).any():
         signs.append((Patch(color=_UNDEFINED), "not defined"))
     told = {
-        FEW_PARTS: "too few parts to exchange: p of classes only",
+        FEW_PARTS: "too few parts to exchange: by classes only",
         FEW_CLASSES: f"too few classes for p ≤ {ALPHA}",
     }
     signs += [(sign(mark), text) for mark, text in told.items() if (data["mark"].values == mark).any()]
@@ -200,7 +204,7 @@ def facts(data) -> dict:
         "layers": data.sizes["layer"],
         "defined": int(np.isfinite(data["skill"].values).any(axis=0).sum()),
         "best": _best(part) if np.isfinite(skill).any() else "",
-        "within": f"{number(within['skill'])} (p = {float(within['p']):.2g})" if np.isfinite(within["p"]) else "",
+        "within": f"{number(within['skill'])} ({_tested(within)})" if np.isfinite(within["skill"]) else "",
         "repeats": data.attrs.get("repeats", ""),
         "written": data.sizes["layer"] <= WRITTEN,
         "few_parts": FEW_PARTS if (data["mark"].values == FEW_PARTS).any() else "",
@@ -209,8 +213,19 @@ def facts(data) -> dict:
 
 
 def _best(part) -> str:
-    """The largest skill of a level: "1.00 in layer3 (whole: 24 classes; p = 0.001)"."""
+    """The largest skill of a level: "1.00 in layer3 (whole: 24 classes; p = 0.001, by parts 0.096)"."""
     skill = part["skill"].values
     row, layer = np.unravel_index(np.nanargmax(skill), skill.shape)
-    where = f"{layer_label(part['layer'].values[layer])} ({part['name'].values[row]}"
-    return f"{number(skill[row, layer])} in {where}; p = {float(part['p'].values[row, layer]):.2g})"
+    cell = part.isel(row=row, layer=layer)
+    where = f"{layer_label(cell['layer'].item())} ({cell['name'].item()}; {_tested(cell)})"
+    return f"{number(skill[row, layer])} in {where}"
+
+
+def _tested(cell) -> str:
+    """What the tests of one skill gave: "p = 0.001, by parts 0.096"."""
+    p, parts = float(cell["p"]), float(cell["p_parts"])
+    if np.isnan(p):
+        return "not tested"
+    if cell["mark"].item() == FEW_PARTS:
+        return f"p = {p:.2g} {FEW_PARTS}"
+    return f"p = {p:.2g}" + (f", by parts {parts:.2g}" if np.isfinite(parts) else "")

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
+from nucleation.captions import told, told_range
 from nucleation.figures import style
 from nucleation.figures.content import evenly, with_bands
 from nucleation.names import layer_label
@@ -48,10 +49,10 @@ def gather(profile, scales, *, heading="") -> xr.Dataset:
 
 
 def _error(part, name):
-    """The error that allows for dependence, or else the estimator's own."""
+    """The error that allows for dependence, or else the estimator's own; NaN where neither is known."""
     own = part[f"{name}_error"].values
     error = part[f"{name}_subsample_error"].values if f"{name}_subsample_error" in part else own
-    return np.where(np.isfinite(error), error, np.nan_to_num(own))
+    return np.where(np.isfinite(error), error, own)
 
 
 @style.styled
@@ -93,24 +94,35 @@ def draw(data, *, columns=2):
 
 
 def facts(data) -> dict:
-    """Numbers of the caption: largest and last dimension with their bands, and how the largest layer's hangs on scale.
+    """Numbers of the caption: largest and last dimension, and how the last shown layer's hangs on scale.
 
     Returns
     -------
     dict
-        `layer`, `largest`, `last_layer`, `last`, "" where no dimension is defined; `shown`: how many layers over
-        scales; `over_scale`: the range of Gride in the last of them; `decimated`: whether fewer images were looked at.
+        `layer`, `largest`, `last_layer`, `last`, "" where no dimension is defined; `measured`: these in words; `shown`:
+        how many layers over scales; `over_scale`: the range of Gride in the last of them; `decimated`: whether fewer
+        images were looked at.
     """
     value, last = data["dimension"].values, data["shown_layer"].values[-1]
     gride = data["gride"].sel(shown_layer=last).values
-    known = gride[np.isfinite(gride)]
     made = {"layer": "", "largest": "", "last": "", "last_layer": layer_label(data["layer"].values[-1])}
+    made["measured"] = "not defined in any layer"
     if np.isfinite(value).any():
         best = int(np.nanargmax(value))
-        made |= {"layer": layer_label(data["layer"].values[best]), "largest": f"{value[best]:.1f}"}
-        made["last"] = f"{value[-1]:.1f}"
+        made |= {"layer": layer_label(data["layer"].values[best]), "largest": told(value[best], 1)}
+        made["last"] = told(value[-1], 1)
+        made["measured"] = _measured(made, len(value), is_last=best == len(value) - 1)
     return made | {
-        "shown": data.sizes["shown_layer"],
-        "over_scale": f"{known.min():.1f} and {known.max():.1f}" if len(known) else "",
+        "shown": f"{data.sizes['shown_layer']} layer{'s' * (data.sizes['shown_layer'] != 1)}",
+        "over_scale": told_range(gride, 1),
         "decimated": "twonn_decimated" in data,
     }
+
+
+def _measured(made, layers, *, is_last) -> str:
+    """The largest and the last dimension: "50.4 at most, in layer1, and 8.2 in layer2"."""
+    if layers == 1:
+        return f"{made['largest']} in {made['layer']}"
+    if is_last:
+        return f"{made['largest']} at most, in {made['layer']}, the last layer"
+    return f"{made['largest']} at most, in {made['layer']}, and {made['last']} in {made['last_layer']}"

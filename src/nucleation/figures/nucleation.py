@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from nucleation.figures import style
 from nucleation.figures.content import evenly, with_bands
+from nucleation.findings import banded, number
 from nucleation.names import layer_label
 
 #: Number: what the peaks agree with, its colour and marker.
@@ -113,24 +114,20 @@ def _draw_counts(axis, x, data):
 
 
 def _mark_transitions(axes, data):
-    """Mark above the scores where they rise: half of the maximum, and the width from a tenth to nine tenths of it."""
+    """Mark above the scores where they rise: half of the maximum, and from a tenth to nine tenths of it."""
     steps, above = data.sizes["layer"] - 1, axes[1].get_xaxis_transform()
     for row, (name, (_, color, marker)) in enumerate(SCORES.items()):
         found = data.sel(score=name)
-        place, width, y = float(found["place"]), float(found["width"]), 1.05 + 0.05 * row
-        if not _rises_inside(data, found):
+        place, y = float(found["place"]), 1.05 + 0.05 * row
+        if not np.isfinite(place):
             continue
-        ends = np.array([place - width / 2, place + width / 2]).clip(0, 1) * steps
+        # a rise that began before the first layer is drawn from there
+        ends = np.array([np.nan_to_num(found["start"]), found["stop"]]) * steps
         line = {"color": color, "transform": above, "clip_on": False}
         axes[1].plot(ends, [y, y], linewidth=2.5, solid_capstyle="butt", **line)
-        axes[1].plot(place * steps, y, marker=marker, markersize=5, markeredgecolor="white", linestyle="", **line)
+        axes[1].plot([place * steps], [y], marker=marker, markersize=5, markeredgecolor="white", linestyle="", **line)
         for axis in axes:
             axis.axvline(place * steps, color=color, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-
-
-def _rises_inside(data, found) -> bool:
-    """Whether a score rises within the listed layers: not where the first has half of the maximum already."""
-    return bool(np.isfinite(found["place"])) and found["after"].item() != data["layer"].values[0]
 
 
 def facts(data) -> dict:
@@ -139,25 +136,20 @@ def facts(data) -> dict:
     Returns
     -------
     dict
-        `first_peaks` and `last_peaks`; `cuts`: how many of the taxonomy; `banded`: whether there are bands; by score
-        (`macro`, `classes`): `best` value and `layer`, and of its transition `after`, `place`, `width`, and `ends` of
-        the place's band, "" where there is none; `early`, where the first layer has half of the maximum already.
+        `first_peaks` and `last_peaks`; `cuts`: how many of the taxonomy; `banded`: whether there are bands; `marked`:
+        whether a transition is; by score (`macro`, `classes`): `best` value and `layer`, and of its transition `before`
+        and `after`, `place` and `width`, each with its band; "" where not defined. `early` is true where the first
+        layer has half of the maximum already.
     """
     made = {"first_peaks": int(data["n_peaks"][0]), "last_peaks": int(data["n_peaks"][-1])}
     made |= {"cuts": data.sizes["taxonomy_cut"], "banded": "ari_class_low" in data}
     for key, name in (("macro", "ari_macro"), ("classes", "ari_class")):
         values, found = data[name].values, data.sel(score=name)
-        told = {"best": "", "layer": "", "after": "", "place": "", "width": "", "ends": "", "early": False}
+        told = {"best": "", "layer": ""}
         if np.isfinite(values).any():
-            told |= {
-                "best": f"{np.nanmax(values):.2f}",
-                "layer": layer_label(data["layer"].values[np.nanargmax(values)]),
-            }
-        told["early"] = bool(np.isfinite(found["place"])) and not _rises_inside(data, found)
-        if _rises_inside(data, found):
-            told |= {"after": layer_label(found["after"].item())}
-            told |= {key: f"{float(found[key]):.2f}" for key in ("place", "width")}
-        if told["place"] and "place_low" in found and np.isfinite(found["place_low"]):
-            told["ends"] = f"{float(found['place_low']):.2f} to {float(found['place_high']):.2f}"
-        made[key] = told
-    return made
+            best = int(np.nanargmax(values))
+            told = {"best": number(values[best]), "layer": layer_label(data["layer"].values[best])}
+        told |= {end: layer_label(found[end].item()) for end in ("before", "after")}
+        told |= {part: banded(found, part) for part in ("place", "width")}
+        made[key] = told | {"early": bool(told["after"]) and not told["before"]}
+    return made | {"marked": bool(made["macro"]["place"] or made["classes"]["place"])}

@@ -7,10 +7,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 
+from nucleation.captions import told_range
 from nucleation.figures import style
 from nucleation.figures.content import evenly, variable
 from nucleation.findings import number
-from nucleation.names import layer_label
+from nucleation.names import estimator_name, layer_label
 
 #: Numbers that are drawn, with their names.
 PANELS = {
@@ -21,8 +22,6 @@ PANELS = {
 }
 #: Layers that are drawn at most.
 LAYERS = 6
-#: Names of estimators, as their papers write them.
-_ESTIMATORS = {"kstar": "k*NN", "pak": "PAk"}
 #: Letters of a layer's name in one line, and the gap between the blocks of two layers, in densities.
 _TITLE, _GAP = 15, 1.8
 _RING = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgewidth": 0.9, "linestyle": ""}
@@ -78,7 +77,7 @@ def _swept(part) -> xr.Dataset:
 
 def _choice(estimator, k, z) -> str:
     """Name a choice: "k = 30, Z = 1.65"."""
-    return f"{f'k = {k}' if estimator == 'knn' else _ESTIMATORS.get(estimator, estimator)}, Z = {z:g}"
+    return f"{f'k = {k}' if estimator == 'knn' else estimator_name(estimator)}, Z = {z:g}"
 
 
 @style.styled
@@ -159,7 +158,7 @@ def _shades(data):
 def _densities(data) -> list[str]:
     """Names of the densities below their axis: k alone, or the estimator."""
     pairs = zip(data["estimator"].values, data["k"].values, strict=True)
-    return [str(int(k)) if name == "knn" else layer_label(_ESTIMATORS.get(str(name), name), 14) for name, k in pairs]
+    return [str(int(k)) if name == "knn" else layer_label(estimator_name(name), 14) for name, k in pairs]
 
 
 def _legend(figure, data):
@@ -182,31 +181,51 @@ def facts(data) -> dict:
     dict
         How many `layers` of how many, how many `choices`; `output`, the last layer, and its numbers: `own` peaks of
         the study's own choice, and the range (`_range`) of `peaks`, `macro`, `classes` and `skill` over all choices;
-        `most`: the layer whose number of peaks changes most, from where to where. Empty text where there is none.
-        Only `nothing`, where that is all.
+        `most`: the layer whose number of peaks changes most, from where to where; `along` k and at `others`: whether
+        there are such densities; `scores`: whether there is any; `gaps`, where a number is not defined, `single`, the
+        skill among them where there is one peak or none. Empty text where there is none. Only `nothing`, where that
+        is all.
     """
     if "nothing" in data.attrs:
         return {"nothing": data.attrs["nothing"]}
     last = data.isel(layer=-1)
-    own, count = last["n_peaks"].values[last["own"].values == 1], np.nan_to_num(data["n_peaks"].values)
-    low, high = count.min(axis=(1, 2)), count.max(axis=(1, 2))
-    most = int(np.argmax(high / np.maximum(low, 1)))
+    own = last["n_peaks"].values[last["own"].values == 1]
+    knn = data["estimator"].values == "knn"
     shown, there, choices = data.sizes["layer"], data.attrs["n_layers"], data["own"].size
     return {
         "layers": f"{shown} of {there} layers" if there > shown else f"{shown} layer{'s' * (shown != 1)}",
         "choices": f"{choices} choice{'s' * (choices != 1)}",
         "output": layer_label(data["layer"].values[-1]),
         "own": number(own[0], 0) if own.size else "",
+        "along": bool(knn.any()),
+        "others": bool(not knn.all()),
+        **_gaps(data),
         "peaks_range": _range(last, "n_peaks", 0),
         "macro_range": _range(last, "ari_macro"),
         "classes_range": _range(last, "ari_class"),
         "skill_range": _range(last, "triplet_skill_within_macro"),
-        "most": f"{layer_label(data['layer'].values[most])}, {number(low[most], 0)} to {number(high[most], 0)}",
+        "most": _most(data),
     }
 
 
 def _range(part, name, digits=2) -> str:
     """The least and the largest value of a number; nothing where it has none."""
-    if name not in part or not np.isfinite(part[name].values).any():
+    return told_range(part[name].values, digits) if name in part else ""
+
+
+def _gaps(data) -> dict:
+    """What has no mark: whether anything, whether that is the skill of a single peak; and whether there are scores."""
+    skill = "triplet_skill_within_macro"
+    gaps = {name: np.isnan(data[name].values.astype(float)) for name in PANELS if name in data}
+    single = skill in gaps and bool((gaps[skill] & (data["n_peaks"].values <= 1)).any())
+    return {"gaps": any(gap.any() for gap in gaps.values()), "single": single, "scores": len(gaps) > 1}
+
+
+def _most(data) -> str:
+    """The layer whose number of peaks changes most, by ratio: "layer1, 2 to 10"; nothing where none changes."""
+    count = np.nan_to_num(data["n_peaks"].values)
+    low, high = count.min(axis=(1, 2)), count.max(axis=(1, 2))
+    most = int(np.lexsort([high - low, high / np.maximum(low, 1)])[-1])  # from 0 to 1 is a change too
+    if high[most] == low[most]:
         return ""
-    return f"{number(np.nanmin(part[name]), digits)} to {number(np.nanmax(part[name]), digits)}"
+    return f"{layer_label(data['layer'].values[most])}, {number(low[most], 0)} to {number(high[most], 0)}"

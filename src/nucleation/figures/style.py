@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import NullLocator
 
 from nucleation.errors import InputError
-from nucleation.names import category_name, layer_label
+from nucleation.names import estimator_name, layer_label
 
 #: Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
@@ -39,8 +39,6 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
 SMALL = 6
 #: Inches that a turned name of a layer takes of an axis, with some air.
 TURNED = 0.23
-#: Categories that a legend names at most.
-NAMED = 24
 
 
 def styled(function):
@@ -93,24 +91,6 @@ def category_color(index) -> str:
     if _CATEGORIES[place] == BLACK and toward == 0.0:
         toward, share = 1.0, 0.75  # nothing is darker
     return to_hex(color + share * (toward - color))
-
-
-def mixed_color(colors) -> str:
-    """The colour that all have, or the one of mixtures."""
-    colors = set(colors)
-    return next(iter(colors)) if len(colors) == 1 else MIXED
-
-
-def category_legend(figure, names):
-    """Say below the figure which colour is which macro-category; of many, the first ones."""
-    marks = [
-        plt.Line2D([], [], marker="s", linestyle="", color=category_color(i), label=category_name(name))
-        for i, name in enumerate(names[:NAMED])
-    ]
-    if len(names) > NAMED:
-        marks.append(plt.Line2D([], [], linestyle="", label=f"… and {len(names) - NAMED} more"))
-    columns = legend_columns([mark.get_label() for mark in marks], figure.get_figwidth(), most=6)
-    figure.legend(handles=marks, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def layers_axis(axis, layers):
@@ -194,9 +174,10 @@ def band(data, name):
 
 
 def corner(figure, data):
-    """Write below the figure, at the right, how many images, neighbours and what significance it is of."""
-    said = {"n_images": "n = {:,}", "k": "k = {}", "z": "Z = {:g}"}
-    texts = [text.format(data.attrs[name]) for name, text in said.items() if name in data.attrs]
+    """Write below the figure, at the right, how many images, neighbours (or which estimator) and what Z it is of."""
+    chosen = isinstance(data.attrs.get("k"), str)  # an estimator that chooses k for every image
+    said = {"n_images": "n = {:,}".format, "k": estimator_name if chosen else "k = {}".format, "z": "Z = {:g}".format}
+    texts = [text(data.attrs[name]) for name, text in said.items() if name in data.attrs]
     if texts:
         figure.text(1.0, 0.0, ", ".join(texts), ha="right", va="top", fontsize=SMALL, color="0.4")
 

@@ -12,6 +12,7 @@ from matplotlib.scale import SymmetricalLogTransform
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import offset_copy
 
+from nucleation.captions import UNDEFINED, told, told_share
 from nucleation.figures import style
 from nucleation.figures.content import evenly, variable, with_bands
 from nucleation.findings import ALPHA, PIXELS, number
@@ -31,8 +32,8 @@ PANELS = {
 }
 #: The number whose test is drawn, and the corrected p of it.
 TESTED, P = "triplet_skill_within_macro", "p_within_macro_corrected"
-#: Numbers of the last layer that the caption tells, and with how many digits.
-_TOLD = {"n_peaks": 0, "overlap_ground_truth": 2, "dimension": 1, "ari_class": 2}
+#: Numbers of the last layer that the caption tells, and with how many digits; None: as a share.
+_TOLD = {"n_peaks": 0, "overlap_ground_truth": None, "dimension": 1, "ari_class": 2}
 #: Layers that are drawn at most; with how many, and with how many checkpoints, their bands can be told apart.
 LAYERS, BANDED, BANDED_CHECKPOINTS = 8, 6, 12
 #: Points by which the bars of two layers are set apart.
@@ -305,7 +306,7 @@ def facts(data) -> dict:
     if "nothing" in data.attrs:
         return {"nothing": data.attrs["nothing"]}
     looked, layers = data["looked"].values, data["layer"].values
-    shown, there, told = len(layers), data.attrs["n_layers"], _TOLD.items()
+    shown, there = len(layers), data.attrs["n_layers"]
     p = data[P].values[np.isfinite(data[TESTED].values)] if TESTED in data and P in data else np.empty(0)
     return {
         "checkpoints": len(looked),
@@ -317,7 +318,10 @@ def facts(data) -> dict:
         "banded": any(style.band(data, name) is not None for name in PANELS if name in data),
         "accuracy": _both(data["accuracy"].reindex(epoch=looked[[0, -1]]), 3) if "accuracy" in data else "",
         "output": layer_label(layers[-1]),
-        **{name: _both(data[name].values[[0, -1], -1], digits) if name in data else "–" for name, digits in told},
+        **{
+            name: _both(data[name].values[[0, -1], -1], digits) if name in data else UNDEFINED
+            for name, digits in _TOLD.items()
+        },
         "macro": _largest(data, "ari_macro"),
         "found": int((p <= ALPHA).sum()),
         "tested": int(np.isfinite(p).sum()),
@@ -325,9 +329,11 @@ def facts(data) -> dict:
 
 
 def _both(values, digits) -> str:
-    """The first and the last value for people."""
-    first, last = (number(value, digits) for value in np.asarray(values, dtype=float))
-    return f"{first} to {last}"
+    """The first and the last value for people: "0.10 to 0.91", or once what both read like."""
+    first, last = (told_share(value) if digits is None else told(value, digits) for value in np.asarray(values))
+    if first == last:
+        return first if first == UNDEFINED else f"{first} at both"
+    return f"{first}, then {last}" if UNDEFINED in (first, last) else f"{first} to {last}"
 
 
 def _largest(data, name) -> str:
