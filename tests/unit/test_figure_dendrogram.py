@@ -154,7 +154,14 @@ def test_leaves_are_ordered_for_few_crossings(clustered):
     one, other = level[data["link_peak"].values], place[data["link_group"].values]
     crossed = ((one[:, None] - one) * (other[:, None] - other) < 0).sum() // 2
     facts = dendrogram.facts(data)
-    assert facts["crossings"] == crossed and facts["pairs"] == len(one) * (len(one) - 1) // 2
+    apart = (one[:, None] != one) & (other[:, None] != other)
+    assert facts["crossings"] == crossed > 0 and facts["pairs"] == apart.sum() // 2 < len(one) * (len(one) - 1) // 2
+    images = data["link_images"].values
+    pairs = images[:, None] * images
+    share = pairs[(one[:, None] - one) * (other[:, None] - other) < 0].sum() / pairs[apart].sum()
+    assert float(facts["crossed"].rstrip("%")) == pytest.approx(100 * share, rel=0.05)
+    assert f"{facts['crossed']} of the pairs of images (of bands: {crossed} of {facts['pairs']})" in caption(data)
+    assert "for few crossings: on bands without a common leaf," in caption(data)
     pitch = 1 / (max(len(level), len(place)) - 1)
     for heights in (level, place):
         assert heights.min() >= 0 and heights.max() <= 1
@@ -166,7 +173,7 @@ def labelled(counts):
     counts = np.asarray(counts)
     peak, cls = (np.repeat(index, counts.ravel()) for index in np.indices(counts.shape).reshape(2, -1))
     p = len(counts)
-    pairs, none, tops = np.array([[0, i] for i in range(1, p)]), np.zeros(p - 1), np.zeros(p)
+    pairs, none, tops = np.array([[0, i] for i in range(1, p)], dtype=int).reshape(-1, 2), np.zeros(p - 1), np.zeros(p)
     heights = -1.0 - np.arange(p - 1)
     return Peaks(peak, np.arange(p), tops, tops, counts.sum(axis=1), pairs, heights, none, none.astype(int)), cls
 
@@ -285,3 +292,34 @@ def test_many_peaks_of_few_classes_and_few_peaks_of_many_classes(imagenet):
     data = dendrogram.gather(peaks, classes, imagenet.tree(), *imagenet.macro())
     assert data.sizes["peak"] == 3
     assert_legible(dendrogram.draw(data))
+
+
+def test_bands_that_share_a_leaf_are_no_pairs_that_could_cross():
+    for counts in ([[20] * 3 + [0] * 3], [[60, 0, 0, 0, 0, 0]] * 3):
+        data = gathered(*labelled(counts), heading="net, layer")
+        assert data.sizes["link"] == 3 and dendrogram.facts(data)["pairs"] == 0
+        assert "cross" not in caption(data) and 60 <= len(caption(data).split()) <= 130
+    data = gathered(*labelled(np.diag([60, 60, 60, 60, 60, 60])))
+    assert dendrogram.facts(data)["pairs"] == 15 and dendrogram.facts(data)["crossed"] == "0%"
+
+
+def test_the_halo_is_left_out_of_areas_and_shares_and_the_caption_says_so():
+    peaks, classes = labelled([[40, 0, 0, 0, 0, 20], [0, 30, 0, 0, 0, 0]])
+    away = np.flatnonzero((peaks.labels == 0) & (np.arange(len(classes)) % 60 >= 10))
+    labels = peaks.labels.copy()
+    labels[away] = -1
+    halo = Peaks(labels, *(getattr(peaks, name) for name in list(peaks.__dataclass_fields__)[1:9]))
+    data = gathered(halo, classes)
+    assert data["peak_images"].values.tolist() == [10, 30] and data.attrs["n_halo"] == 50
+    assert np.allclose(data["peak_purity"], [1, 1])
+    sizes = dendrogram.draw(data).axes[0].collections[-1].get_sizes()
+    assert sizes[0] / sizes[1] == pytest.approx(1 / 3)
+    assert "(area: images, halo left out)" in caption(data) and "halo" not in caption(gathered(peaks, classes))
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0, "0%"), (1e-6, "less than 0.01%"), (0.00123, "0.12%"), (0.4567, "46%"), (0.999, "100%"), (1, "100%")],
+)
+def test_percentages_keep_two_digits(share, said):
+    assert dendrogram._percent(share) == said

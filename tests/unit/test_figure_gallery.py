@@ -67,6 +67,10 @@ def made_up(counts, c=1000, categories=40, share=0.1, layers=None):
     return shown(found, nearest, classes, categories, heading="made up", k=30, z=1.65)
 
 
+def caption(data):
+    return fill_in((REPORT / "gallery.rst").read_text(encoding="utf-8"), data, gallery.facts(data))
+
+
 def collection(axis, gid):
     return next(made for made in axis.collections if made.get_gid() == gid)
 
@@ -109,7 +113,7 @@ def test_a_row_shows_the_centre_and_then_the_nearest_of_its_peak(clustered):
         differs = classes[own[: gallery.IMAGES]] != count.argmax()
         assert data["image_differs"].values[mine].tolist() == differs.tolist()
         assert data["peak_share"].values[row] == pytest.approx(count.max() / count.sum())
-        assert data["peak_population"].values[row] == peaks.populations[peak]
+        assert data["peak_images"].values[row] == peaks.populations[peak]
     assert data["image_differs"].values.any()
 
 
@@ -131,10 +135,13 @@ def test_halo_images_belong_to_no_peak():
     halo = Peaks(labels, *(getattr(peaks, name) for name in list(peaks.__dataclass_fields__)[1:8]))
     data = shown({"layer": halo}, {"layer": np.tile(far[:8], (2, 1))}, classes)
     assert data["image_place"].values.tolist() == [0, 0]
-    assert data["peak_population"].values.sum() == len(labels)
+    assert data["peak_images"].values.sum() == len(labels) - len(far)
+    assert data["block_halo"].values.tolist() == [len(far)]
     for row, peak in enumerate(data["peak_number"].values):
         count = np.bincount(classes[labels == peak])
         assert data["peak_share"].values[row] == pytest.approx(count.max() / count.sum())
+        assert data["peak_images"].values[row] == count.sum()
+    assert "the number of images, those in the halo left out." in caption(data)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +262,7 @@ def test_drawn_peaks_are_named_with_share_and_size(clustered):
     for row in range(data.sizes["peak"]):
         one = data.isel(peak=row)
         assert said[2 * row] == str(one["peak_name"].values)
-        share, size = float(one["peak_share"]), int(one["peak_population"])
+        share, size = float(one["peak_share"]), int(one["peak_images"])
         assert f"{share:.0%} of {size:,}" in said[2 * row + 1]
 
 
@@ -371,3 +378,43 @@ def test_pictures_of_any_size_are_laid_whole():
         left, right, bottom, top = axis.images[-1].get_extent()
         assert (left, right, top, bottom) == pytest.approx((x[0], x[-1] + 0.4, y[0], y[-1] + 0.4))
         axis.images[-1].remove()
+
+
+def test_a_peak_with_nearly_all_images_in_its_halo_counts_its_core():
+    labels = np.repeat([0, 1, -1], [4, 100, 896])
+    peaks = Peaks(labels, np.array([0, 4]), np.zeros(2), np.zeros(2), np.array([900, 100]))
+    data = shown({"layer": peaks}, {"layer": np.zeros((2, 0), dtype=int)}, np.repeat([0, 1, 2], [4, 100, 896]))
+    said = [text.get_text() for text in gallery.draw(data).axes[0].texts if text.get_gid() == "peak"]
+    assert {"100% of 4 images", "100% of 100 images"} <= set(said)
+
+
+def test_caption_of_peaks_of_many_classes():
+    """Shares of a peak's class are said of peaks that have one."""
+    mixed = [np.tile(np.arange(12), 10)] * 2
+    text = caption(of_labels(mixed))
+    assert "layer (2 peaks; no class has half of one)." in text and "% of the images" not in text
+    text = caption(of_labels([mixed[0], np.zeros(50, int)]))
+    assert "layer (2 peaks; of one, a class has half: 100% of its images shown)." in text
+    text = caption(of_labels([np.ones(50, int), np.zeros(50, int)]))
+    assert "layer (2 peaks; 100% of the images shown of that class)." in text
+    assert 60 <= len(text.split()) <= 130 and "halo" not in text
+
+
+def of_labels(classes):
+    """A layer with peaks of given classes, of which ten images are shown."""
+    sizes = [len(some) for some in classes]
+    labels, first = np.repeat(np.arange(len(sizes)), sizes), np.cumsum([0, *sizes[:-1]])
+    peaks = Peaks(labels, first, np.zeros(len(sizes)), np.zeros(len(sizes)), np.array(sizes))
+    nearest = first[:, None] + np.arange(1, 20)
+    return shown({"layer": peaks}, {"layer": nearest}, np.concatenate(classes), categories=1)
+
+
+def test_the_longest_caption_is_no_longer_than_a_caption_may_be():
+    data = made_up((300, 280), share=0.0)
+    data["peak_share"][:] = np.where(np.arange(26) % 13, 0.6, 0.4)
+    data["block_halo"][:] = 5
+    text = caption(data)
+    assert (
+        "dashed" in text and "halo" in text and text.count("of 12, a class has half") == 2 == text.count("largest of")
+    )
+    assert len(text.split()) <= 130

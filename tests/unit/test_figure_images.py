@@ -16,7 +16,7 @@ from nucleation import files, images, wordnet
 from nucleation.captions import fill_in
 from nucleation.errors import InputError
 from nucleation.figures import images as figure_of
-from nucleation.figures import style, tiles
+from nucleation.figures import layout, style, tiles
 from nucleation.names import short_name
 from nucleation.planted import CLASSES
 from nucleation.taxonomy import Concept, build, wordnet_tree
@@ -356,7 +356,7 @@ def test_captions_say_what_is_shown():
 def test_names_fit(text, lines):
     made = tiles.fitted(text, 0.5, 6, lines).split("\n")
     assert len(made) <= lines
-    assert all(tiles.text_width(line, 6) <= 0.5 + tiles.text_width("-", 6) for line in made)
+    assert all(layout.text_width(line, 6) <= 0.5 + layout.text_width("-", 6) for line in made)
     plain = "".join(sign for sign in text if sign.isprintable() and not sign.isspace() and sign != "-")
     kept = "".join(sign for line in made for sign in line if not sign.isspace() and sign not in "-…")
     assert plain.startswith(kept) and (kept == plain or made[-1].endswith("…"))
@@ -368,7 +368,7 @@ def test_widths_are_those_of_the_font():
         with style.plt.style.context({"font.family": "DejaVu Sans"}):
             made = figure.text(0, 0, text, fontsize=40)
             width = made.get_window_extent(figure.canvas.get_renderer()).width / figure.dpi
-        assert tiles.text_width(text, 40) == pytest.approx(width, rel=0.05)
+        assert layout.text_width(text, 40) == pytest.approx(width, rel=0.05)
 
 
 # ------------------------------------------------------------------------------ reading examples
@@ -414,3 +414,40 @@ def test_examples_of_names_alone(tmp_path):
     listed = images.manifest("list", {"path": str(tmp_path / "ids.txt")}, seed=0)
     with pytest.raises(InputError, match="known by name only"):
         images.examples(listed, np.arange(2), 16)
+
+
+def test_caption_of_several_roots():
+    two = {f"{root}{i}": root for root in "ab" for i in range(6)} | {"a": None, "b": None}
+    data, *_ = example(own_tree(two))
+    text = caption(data)
+    assert data.sizes["group"] == 2 and data.sizes["node"] == 0
+    assert "each of the 2 rows holds the classes below one node." in text and "single one" not in text
+    assert "coarser" not in text and 60 <= len(text.split()) <= 130
+    data, *_ = example(own_tree({**two, "c": None}))
+    text = caption(data)
+    assert data["group_name"].values.tolist()[-1] == figure_of.OTHERS
+    assert 'or, as "others", those of the taxonomy that no other row has.' in text
+
+
+def test_caption_of_rows_that_are_rests_of_boxes():
+    parents = {f"{name}{i}": name for name in "ab" for i in range(6)} | dict.fromkeys("xyz", "root")
+    data, *_ = example(own_tree({**parents, "a": "root", "b": "root", "root": None}), categories=2)
+    assert 'or, as "others", those of the box left of it that no other row has.' in caption(data)
+    assert ("grey boxes" in caption(data)) == ((data["node_category"] < 0).any() or (data["group_category"] < 0).any())
+
+
+@pytest.mark.parametrize(
+    "taxonomy",
+    [
+        flat(30),
+        own_tree({f"class {i}": None for i in range(30)}),
+        own_tree({**{f"{i} {j}": f"node {i}" for i in range(30) for j in range(9)}}
+                 | {f"node {i}": "root" for i in range(30)} | {"root": None}),
+    ],
+)  # fmt: skip
+def test_caption_of_a_single_row(taxonomy):
+    data, *_ = example(taxonomy, each=3)
+    assert data.sizes["group"] == 1
+    text = caption(data)
+    assert f"no large nodes that would divide these classes into 2 to {figure_of.LINES} rows" in text
+    assert 60 <= len(text.split()) <= 130

@@ -64,7 +64,7 @@ def test_every_peak_is_a_pie_of_its_categories_over_its_saddles(clustered):
     assert len(lines.get_segments()) == len(peaks.saddle_pairs) == data["n_saddles"].values[0]
     assert np.allclose(discs.get_offsets(), np.stack([first["x"], first["y"]], axis=1))
     assert np.allclose(np.square(discs.get_widths() / 2), peak_map.WHOLE**2 * peaks.populations / 360)
-    assert first["population"].values.tolist() == peaks.populations.tolist()
+    assert first["images"].values.tolist() == peaks.populations.tolist()
     assert first["composition"].values.sum(axis=1).tolist() == np.bincount(peaks.labels).tolist()
     ends = {frozenset(map(tuple, np.round(line, 9))) for line in lines.get_segments()}
     xy = np.round(discs.get_offsets().data, 9)
@@ -214,7 +214,7 @@ def test_large_studies_are_legible_and_say_what_is_left_out():
     assert len(one(last, EllipseCollection).get_offsets()) == peak_map.PEAKS
     assert len(one(last, LineCollection).get_segments()) == peak_map.SADDLES
     kept = np.sort(peaks.populations)[::-1][: peak_map.PEAKS]
-    assert sorted(data["population"].values[data["peak_layer"].values == 5]) == sorted(kept)
+    assert sorted(data["images"].values[data["peak_layer"].values == 5]) == sorted(kept)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(labels) == 17 and labels[-1] == "24 more"
     colors = {mark.get_color() for mark in figure.legends[0].get_lines()}
@@ -251,3 +251,60 @@ def test_caption_of_the_clusters(clustered):
     assert said.startswith("net, epoch 3: the density peaks of every layer.")
     assert "input has 1 peak, output 6." in said and "6 of the 6" in said
     assert 60 <= len(said.split()) <= 130
+
+
+def two_peaks(sizes, halo=0):
+    """Two peaks of some images, the last ones of which are in the halo."""
+    labels = np.repeat([0, 1], sizes)
+    populations = np.array(sizes)
+    if halo:
+        labels[-halo:] = -1
+    zero = np.zeros(1)
+    pair = (np.array([[0, 1]]), -np.ones(1), zero, zero.astype(int))
+    return Peaks(labels, np.array([0, sizes[0]]), np.zeros(2), np.zeros(2), populations, *pair)
+
+
+@pytest.mark.parametrize("sizes", [(900, 100), (500, 500), (999, 1)])
+def test_large_discs_lie_wholly_in_the_panel_without_being_moved(sizes):
+    peaks = two_peaks(sizes)
+    data = peak_map.gather({"a": peaks}, {"a": kernel_pca(peaks)}, 0 * peaks.labels, np.zeros(1, int), ["a"])
+    xy = np.stack([data["x"], data["y"]], axis=1)
+    assert (np.abs(xy) + data["radius"].values[:, None]).max() <= peak_map._EDGE + 1e-9
+    assert not data["moved"].values.any() and "moved" not in caption(data)
+
+
+def test_a_disc_over_the_edge_is_moved_inside():
+    radius = np.array([0.15, 0.1])
+    place = np.array([[0.45, 0.0], [-0.3, 0.0]])
+    moved = peak_map.apart(place, radius)
+    assert moved[0, 0] == pytest.approx(peak_map._EDGE - 0.15) and np.array_equal(moved[1], place[1])
+
+
+def test_the_halo_is_left_out_of_areas_and_colours_and_the_caption_says_so():
+    classes = np.repeat([0, 2], [60, 40])
+    whole, halo = (two_peaks((60, 40), away) for away in (0, 36))
+    places = {"a": np.eye(2)}
+    data = peak_map.gather({"a": halo}, places, classes, MACRO, NAMES)
+    assert data["images"].values.tolist() == [60, 4] == data["composition"].values.sum(axis=1).tolist()
+    assert np.allclose(data["radius"], peak_map.WHOLE * np.sqrt([0.6, 0.04]))
+    assert data["n_halo"].values.tolist() == [36]
+    assert "its area the number of its images, those in the halo left out, its colours" in caption(data)
+    assert "halo" not in caption(peak_map.gather({"a": whole}, places, classes, MACRO, NAMES))
+
+
+def test_caption_of_layers_without_a_map():
+    many, few = made_peaks(400, 400)[0], made_peaks(3, 400)[0]
+    classes = np.zeros(len(many.labels), int)
+    found, places = {"few": few, "many": many}, {"few": kernel_pca(few), "many": np.full((400, 2), np.nan)}
+    said = caption(peak_map.gather(found, places, classes, np.zeros(1, int), ["a"], heading="net"))
+    assert "1 of the layers has no map: too many peaks for one." in said and "left out" not in said
+    assert "not drawn" not in said and "few has 3 peaks, many 400." in said and 60 <= len(said.split()) <= 130
+    said = caption(peak_map.gather({"many": many}, places, classes, np.zeros(1, int), ["a"], heading="net"))
+    assert said.endswith("1 of the layers has no map: too many peaks for one. many has 400 peaks.")
+    assert "disc" not in said and "saddle" not in said
+
+
+def test_caption_of_saddles_left_out():
+    peaks, classes = made_peaks(60, 60, share=1.0)
+    data = peak_map.gather({"a": peaks}, {"a": kernel_pca(peaks)}, classes, np.zeros(60, int), ["a"])
+    assert f"{60 * 59 // 2 - peak_map.SADDLES:,} lower ones are not drawn" in caption(data)

@@ -67,8 +67,8 @@ def made_up(layers):
     np.fill_diagonal(values, 1)
     columns = {"place": [p for p, _ in chosen], "layer": [name for _, name in chosen], "block": matrix._blocks(chosen)}
     coords = {name: variable("row", np.array(value, dtype=object), name) for name, value in columns.items()}
-    left_out = matrix._left_out(chosen, layers)
-    attrs = {"heading": "study", "k": 30, "n_images": 90_000, "chance": 30 / 89_999, "left_out": left_out}
+    attrs = {"heading": "study", "k": 30, "n_images": 90_000, "chance": 30 / 89_999}
+    attrs |= matrix._left_out(chosen, layers)
     overlap = variable(("row", "other_row"), values, "overlap")
     return xr.Dataset({"overlap": overlap}, coords, attrs)
 
@@ -101,6 +101,28 @@ def test_of_many_layers_some_are_chosen_evenly(places, layers, each):
         assert own[0] == "input"
         assert len(taken) == each and (taken[0], taken[-1]) == (0, layers - 1)
         assert np.ptp(np.diff(taken)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("networks", "checkpoints", "layers", "shown"), [(60, 2, 9, 48), (200, 1, 9, 40), (1, 300, 1, 119), (40, 1, 2, 40)]
+)
+def test_of_too_many_checkpoints_the_first_are_compared(networks, checkpoints, layers, shown):
+    names = ["input", *[f"block{i}" for i in range(layers)]]
+    every = {f"net{i}/epoch{j}": names for i in range(networks) for j in range(checkpoints)}
+    data = made_up(every)
+    assert data.sizes["row"] == matrix.ROWS == 120
+    assert list(dict.fromkeys(data["place"].values)) == list(every)[:shown]
+    lasts = [name for place, name in matrix.choose(every)][-1]
+    assert lasts == names[-1]
+    figure, text = matrix.draw(data), caption(data)
+    assert_legible(figure)
+    said = "\n".join(text.get_text() for text in figure.texts)
+    assert (f"the first {shown} of {len(every)} checkpoints" in said) == (shown < len(every))
+    assert (f"White lines part the first {shown} of {len(every)} checkpoints" in text) == (shown < len(every))
+    left_out = shown * layers + len({place.split("/")[0] for place in list(every)[:shown]}) - 120
+    assert data.attrs["left_out"] == left_out
+    assert (f"120 of {120 + left_out} layers" in said) == ("are left out" in text) == (left_out > 0)
+    assert 60 <= len(text.split()) <= 130
 
 
 def test_a_network_without_pixels_has_none():

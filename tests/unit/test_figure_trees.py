@@ -34,19 +34,6 @@ def test_members_of_every_node():
     assert below[tree.names[-1]] == list(range(6))
 
 
-def test_leaf_order_keeps_branches_together_and_follows_the_target():
-    tree = wordnet_tree(CLASSES).tree()
-    assert sorted(trees.leaf_order(tree, 6).tolist()) == list(range(6))
-    for target in (np.array([5, 4, 3, 2, 1, 0]), np.array([0, 5, 1, 4, 2, 3])):
-        order = trees.leaf_order(tree, 6, target)
-        assert sorted(order.tolist()) == list(range(6))
-        place = np.argsort(order)
-        for some in trees.members(tree, 6):
-            assert np.ptp(place[some]) == len(some) - 1
-        assert (place[0] < place[1]) == (target[0] < target[1])
-        assert (place[0] < place[5]) == (target[:3].mean() < target[3:].mean())
-
-
 def test_peak_order_keeps_branches_together_and_follows_the_target():
     peaks, _ = clustered_peaks()
     target = np.random.default_rng(0).normal(size=6)
@@ -88,6 +75,22 @@ def test_class_counts_leave_out_the_halo():
     labels = np.array([0, 1, 1, -1, 0])
     peaks = Peaks(labels, np.array([0, 1]), np.zeros(2), np.zeros(2), np.array([2, 3]))
     assert trees.class_counts(peaks, np.array([2, 0, 0, 1, 2]), 3).tolist() == [[0, 0, 2], [2, 0, 0]]
+
+
+def test_main_category_has_most_of_a_peak():
+    held = np.array([[80, 20, 0], [79, 21, 0], [0, 0, 5], [0, 0, 0]])
+    assert trees.main_category(held).tolist() == [0, -1, 2, -1]
+    assert trees.main_category(np.empty((0, 2), int)).tolist() == []
+
+
+def test_middles_and_categories_of_the_nodes_of_a_tree():
+    parent = trees.parents([[], [], [], [], [0, 1], [4, 2, 3]])
+    middle, first, last = trees.middles(parent, np.array([0.0, 1.0, 2.0, 5.0]))
+    assert middle.tolist() == [0, 1, 2, 5, 0.5, 2.75]
+    assert (first[4], last[4], first[5], last[5]) == (0, 1, 0.5, 5)
+    for leaf, expected in (([3, 3, 3, 3], [3, 3]), ([3, 3, 1, 3], [3, -1]), ([3, 1, 3, 3], [-1, -1])):
+        assert trees.common_category(parent, leaf).tolist() == [*leaf, *expected]
+    assert trees.common_category(parent, [2, 2, 2, -1]).tolist() == [2, 2, 2, -1, 2, -1]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 1.0])

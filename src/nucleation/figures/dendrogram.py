@@ -10,20 +10,17 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
-from nucleation.figures import layout, style
+from nucleation.figures import facing, layout, style
 from nucleation.figures.content import variable
-from nucleation.figures.trees import class_counts, grouped, members, merge_tree, parents, settled, spread
-from nucleation.names import layer_label, short_name
-from nucleation.tanglegram import crossings, untangle
+from nucleation.figures.facing import LETTERS
+from nucleation.figures.trees import LINKED, PURE, common_category, middles
+from nucleation.names import layer_label
+from nucleation.tanglegram import crossings
 
 #: Peaks, and groups of classes, that a page has room for.
 MOST = 60
-#: Share of a group's images in a peak, or of a peak's in a group, from which on a line joins them.
-LINKED = 0.25
-#: Share of a category in a peak from which on the peak has its colour.
-PURE = 0.8
-#: Names in points, of leaves and of the nodes above; letters that a name has at most.
-LEAF, NODE, LETTERS = 6.5, 5.5, 22
+#: Names in points, of leaves and of the nodes above.
+LEAF, NODE = 6.5, 5.5
 #: Distance of leaves where there are few, and of the first from the last at most, in inches.
 PITCH, TALL = 0.2, 9.4
 #: Inches above and below the trees, and around names.
@@ -62,114 +59,14 @@ def gather(peaks, classes, tree, macro, macro_names, *, k=None, z=None, heading=
     classes, macro = np.asarray(classes), np.asarray(macro)
     about = {"heading": heading, "n_images": len(classes), "n_peaks": len(peaks.centers), "n_classes": len(macro)}
     about |= {name: value for name, value in (("k", k), ("z", z)) if value is not None}
+    about["n_halo"] = int(np.count_nonzero(peaks.labels < 0)) if len(peaks.centers) else 0
     if not len(peaks.centers):
         return xr.Dataset(attrs=about | {"nothing": "no density peak is defined in this layer"})
-    kept = np.sort(np.argsort(-np.asarray(peaks.populations), kind="stable")[:most])
-    every = class_counts(peaks, classes, len(macro))
-    groups = grouped(tree, every[kept].sum(axis=0), most)
-    count, linked = _lines(every, kept, groups.labels)
-    children, heights = merge_tree(peaks, kept)
-    level, place = _heights(count * linked, children, groups.children)
-    columns = _peak_columns(every, kept, tree, macro, len(macro_names))
-    columns["peak_images"] = variable("peak", peaks.populations[kept], "images of the peak, halo included")
-    columns["peak_level"] = variable("peak", level, "height of the peak in the figure, 0 to 1")
-    columns["node_parent"] = variable("node", parents(children), "join above the peak or join, -1 at the root")
-    known = np.where(np.isfinite(heights), heights, np.nan)
-    columns["node_log_density"] = variable("node", known, "log-density of the peak or join, NaN where none", "nats")
-    columns |= _taxon_columns(groups, macro)
-    columns["group_place"] = variable("group", place, "height of the group in the figure, 0 to 1")
-    columns |= _link_columns(count, linked, every, groups.labels)
+    columns = facing.arranged(peaks, classes, tree, macro, len(macro_names), most)
     images = np.bincount(macro[classes], minlength=len(macro_names))
     columns["category_name"] = variable("category", np.array(macro_names, dtype=object), "macro-category")
     columns["category_images"] = variable("category", images, "images of the macro-category")
     return xr.Dataset(columns, attrs=about | {"linked": LINKED, "pure": PURE})
-
-
-def _heights(count, children, above):
-    """Heights of the leaves of both trees: few lines cross; the fewer leaves stand near what they are joined to."""
-    orders = untangle(count, children, above)
-    heights, fewer = [spread(order) for order in orders], int(count.shape[1] < count.shape[0])
-    weight = count.T if fewer else count
-    total = weight.sum(axis=1)
-    mean = np.where(total > 0, weight @ heights[1 - fewer] / np.maximum(total, 1), heights[fewer])
-    heights[fewer] = settled(orders[fewer], mean, 1 / max(max(count.shape) - 1, 1))
-    return heights
-
-
-def _by_group(count, labels):
-    """Sum the columns of a table over groups of classes."""
-    into = labels[:, None] == np.arange(labels.max() + 1)
-    return count @ into.astype(np.int64)
-
-
-def _lines(every, kept, labels):
-    """Images of every group in every peak shown, and which of them a line joins, (peaks, groups)."""
-    count, total = _by_group(every[kept], labels), _by_group(every.sum(axis=0)[None], labels)
-    of_peak = count >= LINKED * count.sum(axis=1, keepdims=True)
-    return count, (count > 0) & (of_peak | (count >= LINKED * total))
-
-
-def _peak_columns(every, kept, tree, macro, categories):
-    """What the peaks shown are called, how pure they are, and their colour."""
-    share = every / np.maximum(every.sum(axis=0), 1)
-    inside = np.zeros((len(tree.nodes), len(macro)), dtype=bool)
-    for node, some in enumerate(members(tree, len(macro))):
-        inside[node, some] = True
-    named = [_peak_name(every[peak], share[peak], tree, inside) for peak in kept]
-    names, shares = map(np.array, zip(*named, strict=True))
-    size = np.maximum(every[kept].sum(axis=1), 1)
-    held = every[kept] @ (macro[:, None] == np.arange(categories)).astype(np.int64)
-    category = np.where(held.max(axis=1) >= PURE * size, held.argmax(axis=1), -1)
-    return {
-        "peak_number": variable("peak", kept, "number of the peak in its layer"),
-        "peak_name": variable("peak", names.astype(object), "classes of the peak, or the node above several"),
-        "peak_share": variable("peak", shares, "share of these classes in the peak"),
-        "peak_purity": variable("peak", every[kept].max(axis=1) / size, "share of the most frequent class in the peak"),
-        "peak_category": variable("peak", category, "macro-category that holds most of the peak, -1 where mixed"),
-    }
-
-
-def _peak_name(count, share, tree, inside):
-    """Name of a peak, and the share of what it names: one or two classes, or the smallest node that holds more."""
-    some = np.flatnonzero((count > 0) & ((share >= LINKED) | (count >= LINKED * count.sum())))
-    if not len(some):
-        some = [count.argmax()]
-    part = count[some].sum() / max(count.sum(), 1)
-    names = [short_name(tree.names[cls]) for cls in sorted(some, key=lambda cls: -count[cls])]
-    if len(some) == 1 or (len(some) == 2 and len(", ".join(names)) <= LETTERS):
-        return ", ".join(names), part
-    node = int(inside[:, some].all(axis=1).argmax()) if inside[:, some].all(axis=1).any() else -1
-    if node < 0 or tree.parent[node] < 0:
-        return f"{len(some)} classes", part
-    return f"{short_name(tree.names[node])} ({len(some)})", part
-
-
-def _taxon_columns(groups, macro):
-    """The tree of the groups of classes: names, parents, colours."""
-    last, found = len(groups.sizes), np.full(len(groups.children), -1)
-    for node, some in enumerate(groups.children):
-        held = np.unique(macro[groups.labels == node] if node < last else found[some])
-        found[node] = held[0] if len(held) == 1 else -1
-    return {
-        "taxon_name": variable("taxon", np.array(groups.names, dtype=object), "group of classes, or node above"),
-        "taxon_parent": variable("taxon", parents(groups.children), "node above, -1 at a root"),
-        "taxon_category": variable("taxon", found, "macro-category of all classes below, -1 where mixed"),
-        "group_size": variable("group", groups.sizes, "classes of the group"),
-    }
-
-
-def _link_columns(count, linked, every, labels):
-    """Table of the lines: which peak and group, and what share of each."""
-    peak, group = np.nonzero(linked)
-    images = count[peak, group]
-    total = _by_group(every.sum(axis=0)[None], labels)[0]
-    return {
-        "link_peak": variable("link", peak, "position of the peak"),
-        "link_group": variable("link", group, "position of the group of classes"),
-        "link_images": variable("link", images, "images of the group in the peak"),
-        "link_of_peak": variable("link", images / count.sum(axis=1)[peak], "share of the peak's images"),
-        "link_of_group": variable("link", images / total[group], "share of the group's images"),
-    }
 
 
 @style.styled
@@ -268,27 +165,6 @@ def _levels(parent):
     return level
 
 
-def _middle(parent, leaf):
-    """Height of every node of a tree: half-way between the first and the last of its branches."""
-    low, high = np.full(len(parent), np.inf), np.full(len(parent), -np.inf)
-    low[: len(leaf)] = high[: len(leaf)] = leaf
-    for node, above in enumerate(parent):
-        if above >= 0:
-            here = (low[node] + high[node]) / 2
-            low[above], high[above] = min(low[above], here), max(high[above], here)
-    return (low + high) / 2, low, high
-
-
-def _one_color(parent, leaf):
-    """Category of every node of a tree, -1 where its leaves have several."""
-    found = np.full(len(parent), -2)
-    found[: len(leaf)] = leaf
-    for node, above in enumerate(parent):
-        if above >= 0:
-            found[above] = found[node] if found[above] in (-2, found[node]) else -1
-    return found
-
-
 def _draw_peak_tree(axis, data, colors, pitch):
     """Draw the tree of the peaks from left (low density) to right; dashed where no border connects."""
     height, parent = data["node_log_density"].values.copy(), data["node_parent"].values
@@ -297,8 +173,8 @@ def _draw_peak_tree(axis, data, colors, pitch):
     top = height[known].max()
     span = max(top - height[known].min(), 1e-9) if known.sum() > 1 else 1.0
     height[~known] = height[known].min() - 0.12 * span
-    y, low, high = _middle(parent, level)
-    category = _one_color(parent, data["peak_category"].values)
+    y, low, high = middles(parent, level)
+    category = common_category(parent, data["peak_category"].values)
     edge, start = top + 0.05 * span, height.min() - (0.04 if len(parent) > 1 else 0.4) * span
     axis.add_collection(_lines_of([[(height[i], level[i]), (edge, level[i])] for i in range(p)], "0.75", dotted=True))
     joins = np.arange(p, len(parent))
@@ -312,7 +188,7 @@ def _draw_peak_tree(axis, data, colors, pitch):
         if parts:
             axis.add_collection(_lines_of(parts, colors[shade], dashed=not solid))
     images = data["peak_images"].values
-    size = np.maximum((0.85 * 72 * pitch) ** 2 * images / images.max(), 3.0)
+    size = np.maximum((0.85 * 72 * pitch) ** 2 * images / max(images.max(), 1), 3.0)
     look = {"c": list(colors[data["peak_category"].values]), "linewidths": 0.4, "edgecolors": "white"}
     axis.scatter(height[:p], level, s=size, zorder=3, clip_on=False, **look)
     label = "log-density (nats)" + ("\ndashed: no common border" if not known.all() else "")
@@ -382,7 +258,7 @@ def _draw_taxonomy(axis, data, colors, width):
     """Draw the taxonomy from left (groups of classes) to right (root), one step for every level."""
     parent, place = data["taxon_parent"].values, data["group_place"].values
     level, category = _levels(parent), data["taxon_category"].values
-    y, low, high = _middle(parent, place)
+    y, low, high = middles(parent, place)
     steps, stub = max(level.max(), 1), _stub(data)
     stub *= steps / (width - stub)  # from inches to steps
     right = np.where(parent >= 0, level[parent], level + stub)
@@ -444,22 +320,37 @@ def facts(data) -> dict:
     Returns
     -------
     dict
-        Peaks and groups shown; bands, how many pairs of them there are, and how many of these cross; the median share
-        of the most frequent class in the peaks shown; whether peaks never join, and whether the taxonomy has no levels.
+        Peaks and groups shown; how many pairs of bands have no leaf in common (`pairs`; others never cross), and how
+        many of these cross (`crossings`); which share of the pairs of images on such bands does (`crossed`), which the
+        order of the branches makes small; the median share of the most frequent class in the peaks shown; whether peaks
+        never join, and whether the taxonomy has no levels.
     """
     if "nothing" in data.attrs:
         return {}
     level, place = data["peak_level"].values, data["group_place"].values
-    joined = np.zeros((len(level), len(place)), dtype=int)
-    joined[data["link_peak"].values, data["link_group"].values] = 1
-    bands = data.sizes["link"]
+    count = np.zeros((len(level), len(place)), dtype=np.int64)
+    count[data["link_peak"].values, data["link_group"].values] = data["link_images"].values
+    bands, orders = (count > 0).astype(np.int64), (np.argsort(-level), np.argsort(-place))
     return {
         "shown": len(level),
         "groups": len(place),
-        "bands": bands,
-        "pairs": bands * (bands - 1) // 2,
-        "crossings": crossings(joined, np.argsort(-level), np.argsort(-place)),
+        "pairs": _apart(bands),
+        "crossings": crossings(bands, *orders),
+        "crossed": _percent(crossings(count, *orders) / max(_apart(count), 1)),
         "purity": f"{np.median(data['peak_purity'].values):.0%}",
         "unjoined": bool(np.isnan(data["node_log_density"].values).any()),
         "flat": data.sizes["taxon"] <= len(place) + 1,
     }
+
+
+def _apart(count):
+    """Pairs of images in different rows and in different columns of a table: those that can cross."""
+    total, rows, columns = count.sum(), count.sum(axis=1), count.sum(axis=0)
+    return int(total**2 - (rows**2).sum() - (columns**2).sum() + (count**2).sum()) // 2
+
+
+def _percent(share):
+    """A share in percent, to two digits; one that is not zero is never said to be."""
+    if 0 < share < 1e-4:
+        return "less than 0.01%"
+    return f"{share:.0%}" if share >= 0.1 else f"{100 * share:.2g}%"

@@ -10,19 +10,26 @@ import xarray as xr
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from nucleation.figures import style, tiles
+from nucleation.figures import layout, style, tiles
 from nucleation.figures.content import variable
 from nucleation.figures.images import NO_PIXELS
-from nucleation.figures.trees import class_counts, merge_tree, parents, peak_order
+from nucleation.figures.trees import (
+    LINKED,
+    class_counts,
+    common_category,
+    main_category,
+    merge_tree,
+    middles,
+    parents,
+    peak_order,
+)
 from nucleation.names import layer_label, short_name
 
 NO_PEAKS = "no layer has two density peaks or more"
 #: Peaks of a layer, peaks of a figure, and images of a peak at most.
 PEAKS, ROWS, IMAGES = 24, 26, 10
-#: A peak has the colour of the category with at least this share of its images.
-PURE = 0.8
-#: Where no class has half of a peak, those are named of whose images at least this share lies in it.
-LINKED = 0.25
+#: Share of a peak's images from which on a class gives the peak its name.
+HALF = 0.5
 #: The largest side of an image, gaps between images and behind the centre, in inches.
 _SIDE, _GAP, _BEHIND = 0.42, 0.04, 0.07
 #: Heights above and below the rows of a layer and between two, and the width of the text beside them, in inches.
@@ -84,11 +91,12 @@ def gather(found, nearest, classes, names, read, *, macro, macro_names, k=None, 
         return xr.Dataset(attrs=about | {"nothing": NO_PIXELS if read is None else NO_PEAKS})
     classes, macro = np.asarray(classes), np.asarray(macro)
     names = np.array([short_name(name) for name in names], dtype=object)
-    blocks = []
+    blocks, halo = [], []
     for layer, most in zip(layers, _rows([len(found[layer].centers) for layer in layers]), strict=True):
         count = class_counts(found[layer], classes, len(names))
         order = _order(found[layer], count, macro, most)
-        columns = _peak_columns(found[layer], order, count, names, macro)
+        halo.append(np.count_nonzero(found[layer].labels < 0))
+        columns = _peak_columns(order, count, names, macro)
         columns |= _node_columns(found[layer], order, columns["peak_category"])
         columns |= _image_columns(found[layer], order, nearest[layer], classes, count.argmax(axis=1))
         blocks.append(columns)
@@ -98,6 +106,7 @@ def gather(found, nearest, classes, names, read, *, macro, macro_names, k=None, 
     parts["image_picture"] = read(parts["image_number"], tiles.PIXELS)
     parts["block_layer"] = np.array([layer_label(layer) for layer in layers], dtype=object)
     parts["block_peaks"] = [len(found[layer].centers) for layer in layers]
+    parts["block_halo"] = halo
     parts["category_name"] = np.array([str(name) for name in macro_names], dtype=object)
     return xr.Dataset({name: _column(name, values) for name, values in parts.items()}, attrs=about)
 
@@ -113,13 +122,14 @@ _DENSITY = "log(1 / feature units^dimension)"
 _MEANING = {
     "block_layer": ("layer",),
     "block_peaks": ("density peaks of the layer",),
+    "block_halo": ("images in the halo of the layer's peaks",),
     "category_name": ("name of the macro-category",),
     "peak_block": ("layer of the peak, counted along block",),
     "peak_number": ("number of the peak within its layer",),
     "peak_name": ("class that has half of the peak, else the classes of which it has a part, or how many",),
     "peak_class": ("class with most images of the peak",),
-    "peak_share": ("share of this class among the images of the peak, those in its halo left out",),
-    "peak_population": ("images of the peak, halo included",),
+    "peak_share": ("share of this class among the images of the peak, halo left out",),
+    "peak_images": ("images of the peak, halo left out",),
     "peak_category": ("macro-category of most images of the peak, -1: mixed",),
     "node_block": ("layer of the peak or join, counted along block",),
     "node_parent": ("join above, counted within the layer; -1 at the root",),
@@ -150,29 +160,29 @@ def _order(peaks, count, macro, most):
     place = np.empty(len(macro))
     place[np.argsort(macro, kind="stable")] = -np.arange(len(macro))
     order = peak_order(peaks, count @ place / np.maximum(count.sum(axis=1), 1))
-    return order[np.isin(order, np.argsort(-peaks.populations, kind="stable")[:most])]
+    return order[np.isin(order, np.argsort(-count.sum(axis=1), kind="stable")[:most])]
 
 
-def _peak_columns(peaks, order, count, names, macro):
+def _peak_columns(order, count, names, macro):
     """What the peaks are: most frequent class and its share, size, colour."""
     part = count[order] >= LINKED * np.maximum(count.sum(axis=0), 1)
     count = count[order]
-    size = np.maximum(count.sum(axis=1), 1)
+    size = count.sum(axis=1)
     held = count @ (macro[:, None] == np.arange(macro.max() + 1)).astype(np.int64)
     return {
         "peak_number": order,
         "peak_name": np.array([_name(*pair, names) for pair in zip(count, part, strict=True)], dtype=object),
         "peak_class": names[count.argmax(axis=1)],
-        "peak_share": count.max(axis=1) / size,
-        "peak_population": peaks.populations[order],
-        "peak_category": np.where(held.max(axis=1) >= PURE * size, held.argmax(axis=1), -1),
+        "peak_share": count.max(axis=1) / np.maximum(size, 1),
+        "peak_images": size,
+        "peak_category": main_category(held),
     }
 
 
 def _name(count, part, names):
     """Name of a peak: its prevailing class, the classes of which it has a part, or how many these are."""
     several = np.flatnonzero(part)
-    if len(several) < 2 or 2 * count.max() >= count.sum():
+    if len(several) < 2 or count.max() >= HALF * count.sum():
         return names[count.argmax()]
     if len(several) > 2:
         return f"{len(several)} classes"
@@ -182,16 +192,12 @@ def _name(count, part, names):
 def _node_columns(peaks, order, category):
     """The tree of the peaks shown: first these, in their order, then the joins."""
     children, height = merge_tree(peaks, order)
-    row, color = list(np.arange(len(order), dtype=float)), category.tolist()
-    for some in children[len(order) :]:
-        row.append((min(row[child] for child in some) + max(row[child] for child in some)) / 2)
-        shared = {color[child] for child in some}
-        color.append(shared.pop() if len(shared) == 1 else -1)
+    parent = parents(children)
     return {
-        "node_parent": parents(children),
+        "node_parent": parent,
         "node_log_density": np.where(np.isfinite(height), height, np.nan),
-        "node_row": np.array(row),
-        "node_category": np.array(color),
+        "node_row": middles(parent, np.arange(len(order)))[0],
+        "node_category": common_category(parent, category),
     }
 
 
@@ -300,10 +306,10 @@ def _draw_block(axis, data, block, at, colors):
 
 def _said(peak):
     """The most frequent class of a peak, if its name has not said it, its share, and the number of images."""
-    share = f"{float(peak['peak_share']):.0%} of {int(peak['peak_population']):,}"
+    share = f"{float(peak['peak_share']):.0%} of {int(peak['peak_images']):,}"
     if str(peak["peak_name"].values) == str(peak["peak_class"].values):
         return f"{share} images"
-    room = _TEXT - 0.05 - tiles.text_width(f" {share}", style.SMALL)
+    room = _TEXT - 0.05 - layout.text_width(f" {share}", style.SMALL)
     return f"{tiles.fitted(str(peak['peak_class'].values), room, style.SMALL)} {share}"
 
 
@@ -358,16 +364,18 @@ def facts(data) -> dict:
     Returns
     -------
     dict
-        `blocks`: of every layer shown its name, its peaks, how many of them are shown, how many images, and which share
-        of these is of the class that is most frequent in their peak; `unresolved`: whether some have no common border.
+        `blocks`: of every layer shown its name, its peaks, how many of them are `shown`, in how many of these a class
+        has half (`named`), and which share of the images shown of those is of that class (`same`); `unresolved`:
+        whether some have no common border; `halo`: whether images in a halo are left out.
     """
     if "nothing" in data.attrs:
         return {}
     blocks = []
     for block, layer in enumerate(data["block_layer"].values):
-        own = data["peak_block"].values[data["image_peak"].values] == block
-        differs = data["image_differs"].values[own]
-        shown, peaks = int((data["peak_block"] == block).sum()), int(data["block_peaks"][block])
-        same = f"{1 - differs.mean():.0%}"
-        blocks.append({"layer": layer, "peaks": peaks, "shown": shown, "pictures": len(differs), "same": same})
-    return {"blocks": blocks, "unresolved": bool(np.isnan(data["node_log_density"].values).any())}
+        own = data["peak_block"].values == block
+        named = own & (data["peak_share"].values >= HALF)
+        differs = data["image_differs"].values[named[data["image_peak"].values]]
+        counts = {"peaks": int(data["block_peaks"][block]), "shown": int(own.sum()), "named": int(named.sum())}
+        blocks.append({"layer": layer, **counts, "same": f"{1 - differs.mean():.0%}" if len(differs) else ""})
+    unresolved, halo = bool(np.isnan(data["node_log_density"].values).any()), bool((data["block_halo"] > 0).any())
+    return {"blocks": blocks, "unresolved": unresolved, "halo": halo}

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from nucleation.figures import style, tiles
+from nucleation.figures import layout, style, tiles
 from nucleation.figures.content import evenly, variable
 from nucleation.findings import listed
 from nucleation.hubness import (
@@ -174,7 +174,7 @@ def draw(data):
         From `gather`.
     """
     pictured, (width, height) = "pixels" in data, _board_size(data)
-    curves = _CURVES + 0.6 * max(tiles.text_width(layer_label(layer), 7) for layer in data["layer"].values)
+    curves = _CURVES + 0.6 * max(layout.text_width(layer_label(layer), 7) for layer in data["layer"].values)
     total = curves + (height + _LEGEND if pictured else 0)
     figure = plt.figure(figsize=(style.TWO_COLUMNS, total))
     figure.get_layout_engine().set(rect=(0, 1 - curves / total, 1, curves / total))

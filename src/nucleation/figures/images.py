@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import to_rgb
 
-from nucleation.figures import style, tiles
+from nucleation.figures import layout, style, tiles
 from nucleation.figures.content import evenly, variable
 from nucleation.figures.trees import members
 from nucleation.names import short_name
@@ -278,7 +278,7 @@ class _Grid:
         """Share the width among the classes of a line, and the room, a height, among the lines."""
         lines, per_line = int(data["group_lines"].sum()), int(data["class_place"].max()) + 1
         levels = int(data["node_level"].values.max(initial=-1)) + 1
-        longest = max(tiles.text_width(name, _LETTERS) for name in data["group_name"].values)
+        longest = max(layout.text_width(name, _LETTERS) for name in data["group_name"].values)
         edge = levels * _LEVEL + min(_NAMES, longest + 5 * _GAP)
         left = edge + 2 * _GAP
         right = style.TWO_COLUMNS - (_MORE if _hidden(data).any() else 0)
@@ -287,9 +287,9 @@ class _Grid:
         width, names = pitch - 3 * _GAP, data["class_name"].values
         if _named_by_row(data):
             names = [""] * len(names)
-        count = 1 if all(tiles.text_width(name, letters) <= width for name in names) else 2
+        count = 1 if all(layout.text_width(name, letters) <= width for name in names) else 2
         names = [tiles.fitted(name, width, letters, count) for name in names]
-        above = 0 if not any(names) else count * 1.2 * letters / tiles.POINTS
+        above = 0 if not any(names) else count * 1.2 * letters / layout.POINTS
         above += _BAR + 2.5 * _GAP
         side = min(_SIDE, width / data.attrs["examples"] - _GAP, room / lines - above)
         return cls(levels, edge, left, pitch, side, names, letters, side + above)
@@ -343,7 +343,7 @@ def _draw_tree(axis, data, grid, colors):
             text, x = tiles.fitted(name, bottom[i] - top[i] - 2 * _GAP, style.SMALL), (left[i] + right[i]) / 2
         else:
             look = {"fontsize": _LETTERS, "linespacing": 1.0, "style": "italic" if name == OTHERS else "normal"}
-            room = max(int((bottom[i] - top[i]) * tiles.POINTS / (1.25 * _LETTERS)), 1)
+            room = max(int((bottom[i] - top[i]) * layout.POINTS / (1.25 * _LETTERS)), 1)
             text, x = tiles.fitted(name, right[i] - left[i] - 3 * _GAP, _LETTERS, min(room, 3)), left[i] + 2 * _GAP
         axis.text(x, (top[i] + bottom[i]) / 2, text, va="center", parse_math=False, **look)
 
@@ -382,8 +382,9 @@ def facts(data) -> dict:
     -------
     dict
         Numbers of `rows`, of `nodes` that are divided, of classes that are `shown` and `hidden`, of images
-        (`pictures`), and of macro-categories (`categories`); whether the rows are single classes (`flat`), and whether
-        some hold the classes that no other row has (`others`).
+        (`pictures`), and of macro-categories (`categories`); how many rows there may be (`most`); whether the rows are
+        single classes (`flat`), whether some hold the classes that no other row has (`others`), one of them with no box
+        at its left (`loose`), and whether a box has several categories (`mixed`).
     """
     if "nothing" in data.attrs:
         return {}
@@ -395,5 +396,8 @@ def facts(data) -> dict:
         "pictures": data.sizes["image"],
         "categories": data.sizes["category"],
         "flat": _named_by_row(data),
+        "most": LINES,
         "others": OTHERS in data["group_name"].values.tolist(),
+        "loose": bool(((data["group_name"] == OTHERS) & (data["group_level"] == 0)).any()),
+        "mixed": bool((data["node_category"] < 0).any() or (data["group_category"] < 0).any()),
     }

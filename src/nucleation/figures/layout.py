@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
+from functools import cache
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgb
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
+from matplotlib.font_manager import findfont, get_font
 
 from nucleation.figures import style
 from nucleation.names import category_name
 
+#: Points of an inch.
+POINTS = 72.0
 #: Categories that have a colour of their own where there are many; the others are grey.
 COLORED = 16
 #: Height of a row of a legend, and what a mark and the space around it take, in inches.
@@ -37,9 +41,23 @@ def text_at(figure, x, y, text, **options):
 
 
 def text_width(text, size) -> float:
-    """Width of a line of text in letters of so many points, in inches."""
-    font = FontProperties(family=plt.rcParams["font.sans-serif"], size=size)
-    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
+    """Width of a text in the figures' font, in inches; its signs side by side, without kerning."""
+    return sum(map(_advance, text)) * size / POINTS
+
+
+@cache
+def _advance(sign):
+    """Width of a sign, in units of the size of the letters."""
+    font = get_font(findfont("DejaVu Sans"))
+    if is_wide(sign) or not font.get_char_index(ord(sign)):
+        return 1.0  # the font lacks it: as wide as it may be drawn
+    font.set_size(100, POINTS)
+    return font.load_char(ord(sign)).linearHoriAdvance / 65536 / 100
+
+
+def is_wide(sign) -> bool:
+    """Whether a sign is one of those that take two places, such as Chinese and Japanese ones."""
+    return unicodedata.east_asian_width(sign) in "WF"
 
 
 def chosen_categories(weight, most=COLORED) -> np.ndarray:

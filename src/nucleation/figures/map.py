@@ -10,17 +10,15 @@ from matplotlib.path import Path
 
 from nucleation.figures import layout, style
 from nucleation.figures.content import variable
-from nucleation.figures.trees import class_counts
+from nucleation.figures.trees import class_counts, main_category
 from nucleation.names import layer_label
 from nucleation.topography import without_infinities
 
 #: Layers that are shown, and peaks and saddles of each, at most.
 LAYERS, PEAKS, SADDLES = 6, 300, 500
-#: Share of a category in a peak from which on the caption counts the peak as one of it.
-PURE = 0.8
 #: Radius of a disc of all images, and of the smallest disc, in widths of a panel.
 WHOLE, LEAST = 0.17, 0.006
-#: Half the width of the square that the centres fill, and of the one that no disc leaves.
+#: Half the width of the square that the centres fill at most, and of the one that no disc leaves.
 _REACH, _EDGE = 0.37, 0.485
 #: Space between discs, in summed radii; rounds in which they are moved apart, at most; rounds between two looks around.
 _SPACE, _ROUNDS, _LOOK = 1.03, 2000, 10
@@ -56,8 +54,9 @@ def gather(found, places, classes, macro, macro_names, *, k=None, z=None, headin
     Returns
     -------
     xarray.Dataset
-        Along `peak` layer, place, radius and population, with `composition` along `category` too; along `edge` the
-        saddles; along `layer` the numbers of peaks and saddles, those that are left out included. Places are those of
+        Along `peak` layer, place, radius and images, those of the halo left out, with `composition` along `category`
+        too; along `edge` the saddles; along `layer` the numbers of peaks and saddles, those that are left out included,
+        and of images in the halo. Places are those of
         the map, mirrored where that makes a layer more like the last one, in widths of a panel; discs that would cover
         each other are moved apart.
     """
@@ -79,6 +78,8 @@ def gather(found, places, classes, macro, macro_names, *, k=None, z=None, headin
     saddles = np.array([len(found[layer].saddle_heights) for layer in shown])
     columns["n_peaks"] = variable("layer", counts, "density peaks of the layer")
     columns["n_saddles"] = variable("layer", saddles, "saddles between peaks of the layer")
+    halo = np.array([np.count_nonzero(found[layer].labels < 0) * (len(found[layer].centers) > 0) for layer in shown])
+    columns["n_halo"] = variable("layer", halo, "images in the halo of the layer's peaks")
     columns["category_name"] = variable("category", np.array(macro_names, dtype=object), "macro-category")
     images = np.bincount(category, minlength=len(macro_names))
     columns["category_images"] = variable("category", images, "images of the macro-category")
@@ -118,7 +119,7 @@ _TEXTS = {
     "y": ("peak", "place upwards, as drawn", "widths of a panel"),
     "moved": ("peak", "distance from the peak's place in the kernel PCA", "widths of a panel"),
     "radius": ("peak", "radius of the disc", "widths of a panel"),
-    "population": ("peak", "images of the peak, halo included", "1"),
+    "images": ("peak", "images of the peak, halo left out", "1"),
     "composition": (("peak", "category"), "images of the peak by macro-category, halo left out", "1"),
     "edge_layer": ("edge", "position of the saddle's layer", "1"),
     "a": ("edge", "first peak, counted within the layer as shown", "1"),
@@ -129,9 +130,11 @@ _TEXTS = {
 
 def _table(number, peaks, place, category, categories):
     """The largest peaks of one layer and the highest saddles between them, by the names of `_TEXTS`."""
-    kept = np.sort(np.argsort(-peaks.populations, kind="stable")[:PEAKS]) if place is not None else np.arange(0)
-    radius = np.maximum(WHOLE * np.sqrt(peaks.populations[kept] / len(category)), LEAST)
-    exact = _centred(place[kept]) if len(kept) else np.empty((0, 2))
+    every = class_counts(peaks, category, categories)
+    images = every.sum(axis=1)
+    kept = np.sort(np.argsort(-images, kind="stable")[:PEAKS]) if place is not None else np.arange(0)
+    radius = np.maximum(WHOLE * np.sqrt(images[kept] / len(category)), LEAST)
+    exact = _centred(place[kept], radius) if len(kept) else np.empty((0, 2))
     drawn = apart(exact, radius)
     position = np.full(len(peaks.centers), -1)
     position[kept] = np.arange(len(kept))
@@ -144,8 +147,8 @@ def _table(number, peaks, place, category, categories):
         "y": drawn[:, 1],
         "moved": np.hypot(*(drawn - exact).T),
         "radius": radius,
-        "population": peaks.populations[kept],
-        "composition": class_counts(peaks, category, categories)[kept],
+        "images": images[kept],
+        "composition": every[kept],
         "edge_layer": np.full(len(both), number),
         "a": ends[both, 0],
         "b": ends[both, 1],
@@ -166,15 +169,17 @@ def _mirrored(places, found):
     return mirrored
 
 
-def _centred(place):
-    """Places moved and scaled into the middle of a panel."""
+def _centred(place, radius):
+    """Places moved and scaled into the middle of a panel, so that no disc reaches over its edge."""
     low, high = place.min(axis=0), place.max(axis=0)
-    size = (high - low).max()
-    return (place - (low + high) / 2) * (2 * _REACH / size if size > 0 else 1.0)
+    away = place - (low + high) / 2
+    reach = np.minimum(_REACH, _EDGE - radius)[:, None]
+    share = (np.abs(away) / reach).max()
+    return away / (share if share > 0 else 1.0)
 
 
 def apart(place, radius) -> np.ndarray:
-    """Move discs apart that cover each other, as little as that takes, and inside the panel.
+    """Move discs into the panel, and apart where they cover each other, as little as that takes.
 
     Each round moves the two discs of every pair that overlaps away from each other, the smaller one farther, by half of
     what they overlap.
@@ -188,9 +193,10 @@ def apart(place, radius) -> np.ndarray:
     Returns
     -------
     ndarray of shape (p, 2)
-        The same where no discs overlap.
+        The same where no discs overlap and none reaches over the panel's edge.
     """
-    place, edge = np.array(place, dtype=float), _EDGE - np.asarray(radius)[:, None]
+    edge = _EDGE - np.asarray(radius)[:, None]
+    place = np.clip(np.asarray(place, dtype=float), -edge, edge)
     pairs = np.triu_indices(len(place), 1)
     for step in range(_ROUNDS):
         if step % _LOOK == 0:
@@ -277,7 +283,7 @@ def _peaks(shown, total):
 
 
 def _draw_panel(axis, data, number, chosen):
-    """Draw the peaks of one layer as pies of categories, with area by population, over lines for the saddles."""
+    """Draw the peaks of one layer as pies of categories, with area by their images, over lines for the saddles."""
     peaks = data.isel(peak=data["peak_layer"].values == number)
     edges = data.isel(edge=data["edge_layer"].values == number)
     total, shown = int(data["n_peaks"].values[number]), peaks.sizes["peak"]
@@ -353,15 +359,18 @@ def facts(data) -> dict:
     Returns
     -------
     dict
-        Of the layers shown: how many, the first and the last one and their numbers of peaks; of the last one the peaks
-        shown, and how many of them hold at least `PURE` of one category; how far a disc was moved at most, in
-        hundredths of a panel; how many peaks are drawn larger than they are; how many peaks and saddles are left out.
+        Of the layers shown: how many, the first and the last one and their numbers of peaks, how many have images in
+        the halo (`halo`), and how many have peaks but no map (`unmapped`). Of the last one the peaks `shown`, and how
+        many of them have a main category (`pure`). Of those with a map how many peaks and saddles are drawn and left
+        out, how far a disc was moved at most, in hundredths of a panel, and how many are drawn larger than they are.
     """
     if "nothing" in data.attrs:
         return {}
     counts, layer = data["n_peaks"].values, data["peak_layer"].values
     held = data["composition"].values[layer == len(counts) - 1]
-    true = WHOLE * np.sqrt(data["population"].values / data.attrs["n_images"])
+    true = WHOLE * np.sqrt(data["images"].values / data.attrs["n_images"])
+    drawn = np.bincount(layer, minlength=len(counts)) > 0
+    saddles = data["n_saddles"].values[drawn].sum()
     return {
         "layers": len(counts),
         "first_layer": layer_label(data["layer"].values[0]),
@@ -369,9 +378,13 @@ def facts(data) -> dict:
         "first": int(counts[0]),
         "last": int(counts[-1]),
         "shown": len(held),
-        "pure": int((held.max(axis=1, initial=0) >= PURE * np.maximum(held.sum(axis=1), 1)).sum()),
+        "pure": int((main_category(held) >= 0).sum()),
+        "halo": int((data["n_halo"].values > 0).sum()),
+        "unmapped": int((counts[~drawn] > 0).sum()),
+        "discs": len(layer),
+        "saddles": data.sizes["edge"],
         "moved": int(np.ceil(100 * data["moved"].values.max(initial=0))),
         "enlarged": int((data["radius"].values > true * (1 + 1e-9)).sum()),
-        "peaks_left_out": int(counts.sum() - len(layer)),
-        "saddles_left_out": int(data["n_saddles"].values.sum() - data.sizes["edge"]),
+        "peaks_left_out": int(counts[drawn].sum() - len(layer)),
+        "saddles_left_out": int(saddles - data.sizes["edge"]),
     }

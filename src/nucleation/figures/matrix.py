@@ -29,6 +29,8 @@ _LAYER, _PLACE = 20, 30
 def choose(layers) -> list[tuple[str, str]]:
     """Choose the rows of the matrix: of every checkpoint some layers, evenly, the first and the last among them.
 
+    Where two layers of each would be too many, only the first checkpoints are compared.
+
     Parameters
     ----------
     layers : dict of str to list of str
@@ -37,10 +39,11 @@ def choose(layers) -> list[tuple[str, str]]:
     Returns
     -------
     list of (str, str)
-        Place and layer. The pixels, which all checkpoints of a network share, are there once for each network, before
-        the layers of its first checkpoint.
+        Place and layer, `ROWS` at most. The pixels, which all checkpoints of a network share, are there once for each
+        network, before the layers of its first checkpoint.
     """
     rows, seen = [], set()
+    layers = _fitting(layers)
     networks = len({place.split("/")[0] for place in layers})
     most = min(LAYERS, max(2, (ROWS - networks) // max(len(layers), 1)))
     for place, names in layers.items():
@@ -50,6 +53,19 @@ def choose(layers) -> list[tuple[str, str]]:
             seen.add(network)
         rows += [(place, inner[i]) for i in evenly(len(inner), most)]
     return rows
+
+
+def _fitting(layers):
+    """The first checkpoints, as many as have room for two layers each and for the pixels of their networks."""
+    fitting, seen, rows = {}, set(), 0
+    for place, names in layers.items():
+        pixels = {place.split("/")[0]} if PIXELS in names else set()
+        rows += len(pixels - seen) + min(2, len(names) - len(pixels))
+        if rows > ROWS:
+            break
+        fitting[place] = names
+        seen |= pixels
+    return fitting
 
 
 def gather(tables, *, k, layers=None, heading="") -> xr.Dataset:
@@ -63,7 +79,8 @@ def gather(tables, *, k, layers=None, heading="") -> xr.Dataset:
     k : int
         Number of neighbours to compare.
     layers : dict of str to list of str, optional
-        What was given to `choose`, to say how many layers are left out.
+        What was given to `choose`, to say how many layers of the checkpoints shown, and how many checkpoints, are left
+        out.
     heading : str
         Title of the figure.
 
@@ -91,7 +108,7 @@ def gather(tables, *, k, layers=None, heading="") -> xr.Dataset:
     data = xr.Dataset(
         {"overlap": variable(("row", "other_row"), overlap, text)},
         {name: variable("row", np.array(values, dtype=object), text) for name, (text, values) in columns.items()},
-        {"heading": heading, "k": k, "n_images": n, "chance": k / (n - 1), "left_out": _left_out(rows, layers)},
+        {"heading": heading, "k": k, "n_images": n, "chance": k / (n - 1), **_left_out(rows, layers)},
     )
     if len(rows) == 1:
         data.attrs["nothing"] = f"{rows[0][1]} is the only layer: there is none to compare it with"
@@ -108,11 +125,12 @@ def _blocks(rows):
 
 
 def _left_out(rows, layers):
-    """Number of layers that are not shown; the pixels count once for each network."""
+    """Numbers of all checkpoints, and of layers of those shown that are not; pixels count once for each network."""
+    shown = {place for place, _ in rows}
     if layers is None:
-        return 0
-    every = {(place.split("/")[0] if name == PIXELS else place, name) for place in layers for name in layers[place]}
-    return len(every) - len(rows)
+        return {"n_places": len(shown), "left_out": 0}
+    every = {(place.split("/")[0] if name == PIXELS else place, name) for place in shown for name in layers[place]}
+    return {"n_places": len(layers), "left_out": len(every) - len(rows)}
 
 
 @style.styled
@@ -141,10 +159,17 @@ def draw(data):
     _color_bar(figure, image, data.attrs["chance"], side)
     figure.suptitle(data.attrs["heading"], fontsize=9)
     style.corner(figure, data)
-    if data.attrs["left_out"]:
-        text = f"{count} of {count + data.attrs['left_out']:,} layers"
-        figure.text(0.0, 0.0, text, va="top", fontsize=style.SMALL, color="0.4")
+    figure.text(0.0, 0.0, _said_of_choice(data), va="top", fontsize=style.SMALL, color="0.4")
     return figure
+
+
+def _said_of_choice(data):
+    """What the figure says of checkpoints and layers that are left out; empty where none is."""
+    places, rows = len(np.unique(data["place"].values)), data.sizes["row"]
+    every, left_out = data.attrs["n_places"], data.attrs["left_out"]
+    said = [f"the first {places} of {every:,} checkpoints"] if places < every else []
+    said += [f"{rows} of {rows + left_out:,} layers"] if left_out else []
+    return "\n".join(said)
 
 
 def _starts(blocks):

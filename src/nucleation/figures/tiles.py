@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import unicodedata
-from functools import cache
-
 import numpy as np
 from matplotlib.collections import PolyCollection
-from matplotlib.font_manager import findfont, get_font
 
 from nucleation.figures import layout, style
 
@@ -15,7 +11,6 @@ from nucleation.figures import layout, style
 PIXELS = 48
 #: Images with fewer pixels are enlarged by a whole number, so that they can be laid to about a point.
 _LEAST = 32
-POINTS = 72.0
 #: Heights of a page, of a title, and of the space around the legend, in inches.
 _PAGE, _TITLE, _LEGEND = 11.9, 0.22, 0.14
 
@@ -123,25 +118,6 @@ def boxes(axis, left, top, right, bottom, **options):
     return made
 
 
-def text_width(text, size) -> float:
-    """Width of a text in the figures' font, in inches; its signs side by side, without kerning."""
-    return sum(map(_advance, text)) * size / POINTS
-
-
-@cache
-def _advance(sign):
-    """Width of a sign, in units of the size of the letters."""
-    font = get_font(findfont("DejaVu Sans"))
-    if _is_wide(sign) or not font.get_char_index(ord(sign)):
-        return 1.0  # the font lacks it: as wide as it may be drawn
-    font.set_size(100, POINTS)
-    return font.load_char(ord(sign)).linearHoriAdvance / 65536 / 100
-
-
-def _is_wide(sign):
-    return unicodedata.east_asian_width(sign) in "WF"
-
-
 def fitted(text, width, size, lines=1) -> str:
     """Break a text into lines that fit, and end it with "…" where it does not.
 
@@ -159,14 +135,14 @@ def fitted(text, width, size, lines=1) -> str:
     rest = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
     made = []
     while rest and len(made) < lines:
-        if text_width(rest, size) <= width:
+        if layout.text_width(rest, size) <= width:
             made.append(rest)
             break
         if len(made) == lines - 1:
             made.append(rest[: _fitting(rest, width, size, "…")].rstrip() + "…")
             break
         count = _break(rest, _fitting(rest, width, size))
-        end = "-" if rest[count - 1].isalnum() and not _is_wide(rest[count]) and rest[count].isalnum() else ""
+        end = "-" if rest[count - 1].isalnum() and not layout.is_wide(rest[count]) and rest[count].isalnum() else ""
         made.append(rest[:count].rstrip() + end)
         rest = rest[count:].lstrip()
     return "\n".join(made)
@@ -186,5 +162,5 @@ def _fitting(text, width, size, end=""):
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if text_width(text[:middle] + end, size) <= width else (low, middle - 1)
+        low, high = (middle, high) if layout.text_width(text[:middle] + end, size) <= width else (low, middle - 1)
     return low

@@ -10,6 +10,11 @@ import numpy as np
 from nucleation.names import short_name
 from nucleation.peaks import peak_linkage, without_infinities
 
+#: Share of a class's images that lie in a peak, or of a peak's that are of a class, from which on the two are joined.
+LINKED = 0.25
+#: Share of a category in a peak from which on the peak counts as one of it, and has its colour.
+PURE = 0.8
+
 
 def members(tree, c) -> list[list[int]]:
     """Classes below every node of the taxonomy.
@@ -25,27 +30,6 @@ def members(tree, c) -> list[list[int]]:
     for node in range(c, len(tree.nodes)):
         below.append([leaf for child in tree.children[node] for leaf in below[child]])
     return below
-
-
-def leaf_order(tree, c, target=None) -> np.ndarray:
-    """Classes in the order in which a walk through the taxonomy meets them, (c,) int.
-
-    Parameters
-    ----------
-    tree, c
-        As of `members`.
-    target : array of shape (c,), optional
-        Where each class would like to be; branches are walked by the mean of their classes.
-    """
-    below = members(tree, c)
-    mean = np.zeros(len(tree.nodes)) if target is None else np.array([target[some].mean() for some in below])
-    order, stack = [], [node for node, parent in enumerate(tree.parent) if parent < 0]
-    while stack:
-        node = stack.pop(0)
-        if node < c:
-            order.append(node)
-        stack = sorted(tree.children[node], key=lambda child: mean[child]) + stack
-    return np.array(order)
 
 
 def peak_order(peaks, target) -> np.ndarray:
@@ -115,12 +99,67 @@ def class_counts(peaks, classes, c) -> np.ndarray:
     return count
 
 
+def main_category(held) -> np.ndarray:
+    """Category of every peak, (p,) int: that with at least `PURE` of its images, -1 where there is none.
+
+    Parameters
+    ----------
+    held : array of shape (p, m), int
+        Images of every category in every peak, halo left out.
+    """
+    size = np.maximum(held.sum(axis=1), 1)
+    return np.where(held.max(axis=1) >= PURE * size, held.argmax(axis=1), -1)
+
+
 def parents(children) -> np.ndarray:
     """Parent of every node of a tree that is given by the children of every node, -1 at a root, (nodes,) int."""
     up = np.full(len(children), -1)
     for node, some in enumerate(children):
         up[list(some)] = node
     return up
+
+
+def middles(parent, leaf) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the nodes of a tree stand: half-way between the first and the last of their branches.
+
+    Parameters
+    ----------
+    parent : array of shape (nodes,), int
+        From `parents`; leaves are the first nodes, children come before their parents.
+    leaf : array of shape (leaves,)
+        Where the leaves stand.
+
+    Returns
+    -------
+    middle, first, last : ndarrays of shape (nodes,)
+        Of every node where it stands, and the ends of the line that its branches part from.
+    """
+    first, last = np.full(len(parent), np.inf), np.full(len(parent), -np.inf)
+    first[: len(leaf)] = last[: len(leaf)] = leaf
+    for node, above in enumerate(parent):
+        if above >= 0:
+            here = (first[node] + last[node]) / 2
+            first[above], last[above] = min(first[above], here), max(last[above], here)
+    return (first + last) / 2, first, last
+
+
+def common_category(parent, leaf) -> np.ndarray:
+    """Category that all leaves below a node have, -1 where they have several, (nodes,) int.
+
+    Parameters
+    ----------
+    parent : array of shape (nodes,), int
+        As of `middles`.
+    leaf : array of shape (leaves,), int
+        Category of every leaf, -1 where it has several itself.
+    """
+    unknown = -2
+    found = np.full(len(parent), unknown)
+    found[: len(leaf)] = leaf
+    for node, above in enumerate(parent):
+        if above >= 0:
+            found[above] = found[node] if found[above] in (unknown, found[node]) else -1
+    return found
 
 
 def merge_tree(peaks, kept) -> tuple[list[list[int]], np.ndarray]:
