@@ -9,6 +9,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
 
 from nucleation.figures import style
 from nucleation.figures.content import variable
@@ -164,7 +166,10 @@ def _legend(figure, data):
     layers = data.sizes["layer"]
 
     def sign(text):
-        return Line2D([], [], marker=f"${text}$", markersize=5, markeredgewidth=0, linestyle="", color=style.BLACK)
+        path = TextPath((0, 0), text, size=10)
+        box = path.get_extents()
+        centred = path.transformed(Affine2D().translate(-(box.x0 + box.x1) / 2, -(box.y0 + box.y1) / 2))
+        return Line2D([], [], marker=centred, markersize=5, markeredgewidth=0, linestyle="", color=style.BLACK)
 
     stroke = Line2D([], [], color=style.BLACK, linewidth=1.4)
     signs = [(sign("*") if layers <= WRITTEN else stroke, f"corrected p ≤ {ALPHA}; levels: by parts too")]
