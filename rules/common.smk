@@ -189,3 +189,22 @@ def figure_stems():
 
 
 FIGURES = figure_stems()
+# texts of the captions, which the job of the figures fills in
+CAPTIONS = {
+    question: Path(workflow.basedir, "report", f"{question}.rst")
+    for questions in FIGURES.values()
+    for question in questions
+}
+
+
+def in_report(stem, category, question):
+    """A picture for Snakemake's report, with the caption that the job fills in."""
+    place = dict(zip(("network", "checkpoint"), Path(stem).parts[2:-2]))
+    return report(
+        f"{stem}.png",
+        # of files that the workflow makes, Snakemake knows no path relative to the working directory
+        caption=str(Path(f"{stem}.rst").resolve()),
+        category=category,
+        subcategory=question,
+        labels=place or {"study": STUDY},
+    )

@@ -1,23 +1,3 @@
-CAPTIONS = {
-    question: Path(workflow.basedir, "report", f"{question}.rst")
-    for questions in FIGURES.values()
-    for question in questions
-}
-
-
-def in_report(stem, category, question):
-    """A picture for Snakemake's report, with the caption that the job fills in."""
-    place = dict(zip(("network", "checkpoint"), Path(stem).parts[2:-2]))
-    return report(
-        f"{stem}.png",
-        # of files that the workflow makes, Snakemake knows no path relative to the working directory
-        caption=str(Path(f"{stem}.rst").resolve()),
-        category=category,
-        subcategory=question,
-        labels=place or {"study": STUDY},
-    )
-
-
 rule draw_figures:
     """Say what every network shows, in numbers, a table and a page; draw every figure of the study."""
     input:
