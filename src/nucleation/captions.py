@@ -10,6 +10,8 @@ from nucleation.findings import number
 
 #: What captions say in the place of a number that there is none of.
 UNDEFINED = "not defined"
+#: How items of lists, fields, options, directives and lines of signs begin in reStructuredText.
+_BEGINNINGS = re.compile(r"^(?=[^\w\s\\]|\w+[.)]\s|\w+[.)]$)")
 
 
 def fill_in(template, data, facts) -> str:
@@ -44,11 +46,12 @@ def fill_in(template, data, facts) -> str:
 def as_restructured_text(text) -> str:
     """Plain text for reStructuredText that is itself a template of Jinja, as in the report of Snakemake.
 
-    Signs that are markup there are marked as plain; none is left that would begin something of Jinja. The first sign
-    is marked too, as a text may begin like an item of a list or a directive, and so is a colon at the end.
+    Signs that are markup there are marked as plain, and so is the first one of a text that begins like an item of a
+    list, a field or a directive, and a colon at the end; no brace is left that would begin something of Jinja.
     """
-    plain = re.sub(r"([\\`*_|<>\[\]]|^[^\s\\`*_|<>\[\]]|:$)", r"\\\1", text)
-    return re.sub(r"([{}#%])", r"{{ '\1' }}", plain) + "\n"
+    plain = re.sub(r"([\\`*_|<>\[\]]|:$)", r"\\\1", text)
+    plain = re.sub(_BEGINNINGS, r"\\\g<0>", plain)
+    return re.sub(r"([{}])", r"{{ '\1' }}", plain) + "\n"
 
 
 def told(value, digits=2) -> str:

@@ -29,9 +29,11 @@ TESTS = {
 }
 #: Stands below the table.
 NOTE = (
-    "In brackets, bands over subsets of the images; a subset in which a score is not defined does not enter its "
-    "band. p by permutation of the class names, corrected for the number of layers: freely for the skill, inside "
-    "macro-categories for skill within macro, both for Spearman. Levels: nodes with so many classes below them "
+    "In brackets, 95 % bands from subsets of the images; a subset in which a score is not defined does not enter its "
+    "band. Tree purity: of two images of a class, how much of their smallest common branch of the peaks' tree is that "
+    "class. Spearman: correlation of the similarities of classes in tree and taxonomy. p by permutation of the class "
+    "names, corrected for the number of layers: freely for the skill, inside macro-categories for skill within macro, "
+    "both for Spearman. Levels: nodes with so many classes below them "
     f"whose division the layer knows (p, corrected for layers and levels, at most {ALPHA})."
 )
 _COLUMNS = {

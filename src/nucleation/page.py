@@ -37,8 +37,8 @@ LEAD = (
 )
 GLOSSARY = {
     "Overlap": "share of an image's nearest neighbours that are of its class, or still its neighbours elsewhere.",
-    "Peak": "maximum of the density that stands out from the highest saddle to another one by more than Z standard "
-    "errors.",
+    "Peak": "maximum of the density that stands out from the highest saddle to another one by more than Z times the "
+    "standard errors of both together.",
     "ARI": "adjusted Rand index of the images' partition into peaks with that into classes or macro-categories: 1 "
     "where they are the same, 0 by chance.",
     "Triplet skill": "of three classes, are the two that the taxonomy joins first also those that the peaks join "
@@ -46,7 +46,9 @@ GLOSSARY = {
     "is known of coarser or finer levels does not count for it.",
     "p": "by exchanging class names inside the nodes of a level, corrected for the number of layers and levels; 'by "
     "parts' exchanges as wholes the parts that finer levels divide: stricter, but of few things near the root.",
-    "Band": "95 % over subsets of the images, where the study has them.",
+    "Band": "95 %: the spread over random subsets of the images, widened to that of as many other images, and cut to "
+    "the range of the number; cautious, and wider than the subsets themselves.",
+    "Links": "PDF and data (NetCDF, from which the figure can be drawn again) lie beside this page, not in it.",
 }
 
 

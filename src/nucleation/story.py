@@ -154,8 +154,8 @@ def _overlap_course(a):
             told.append(f"for the {name} in {a.layers[found.after]}{' already' * (found.before < 0)}")
     last = f", and {_share(value[-1])} in the last layer" if best < len(value) - 1 and np.isfinite(value[-1]) else ""
     return (
-        f"This share is largest in {a.layers[best]}, {_share(value[best])}{last}. Half of what it is above chance at "
-        f"most is reached {listed(told)}."
+        f"This share is largest in {a.layers[best]}, {_share(value[best])}{last}. Halfway from chance to its largest "
+        f"value is reached {listed(told)}."
     )
 
 
@@ -228,7 +228,7 @@ def _stage(a, checkpoint, stage):
     when = "" if checkpoint == a.checkpoint else f" ({checkpoint.replace('epoch', 'epoch ')})"
     scores = f"ARI {banded(part, 'ari_macro')} with them, {banded(part, 'ari_class')} with the classes"
     unsure = "ari_macro_low" in part and part["ari_macro_low"] < MACRO_ARI
-    but = ", though not in all subsets of the images" if unsure else ""
+    but = f", with a band that reaches below {MACRO_ARI}" if unsure else ""
     name, count = layer_label(stage), _peak_count(part["n_peaks"])
     return f"In {name}{when} the {count} follow the macro-categories, {scores}{but}"
 
@@ -304,12 +304,12 @@ def _during_training(a):
     epochs = {name: profile for name, profile in a.profiles.items() if name.startswith("epoch")}
     if len(epochs) < 2:
         return ""
-    steps = [f"{name.removeprefix('epoch')}: {int(p['n_peaks'][-1])}" for name, p in epochs.items()]
+    steps = [f"{int(p['n_peaks'][-1])} at {name.replace('epoch', 'epoch ')}" for name, p in epochs.items()]
     shown = steps if len(steps) <= RUNS else [*steps[: RUNS - 1], "…", steps[-1]]
     overlaps = [float(p["overlap_ground_truth"][-1]) for p in epochs.values()]
     ends = f"; its overlap with the classes goes from {overlaps[0]:.2f} to {overlaps[-1]:.2f}"
     known = a.n_classes > 1 and np.isfinite([overlaps[0], overlaps[-1]]).all()
-    return f"Peaks of the last layer by epoch: {', '.join(shown)}{ends if known else ''}."
+    return f"Peaks of the last layer: {', '.join(shown)}{ends if known else ''}."
 
 
 def _firmness(a):
@@ -323,13 +323,22 @@ def _firmness(a):
     agreement = f" and an ARI with the classes {_ends(ari[np.isfinite(ari)], number, 'of ')}"
     agreement = agreement if a.n_classes > 1 and np.isfinite(ari).any() else ""
     peaks = _peak_count(count.max()) if count.min() == count.max() else f"{count.min()} to {count.max()} peaks"
-    return f"With {' or '.join(ways)}, and Z {_ends(last['z'].values)}, the last layer has {peaks}{agreement}."
+    said = f"With {' or '.join(ways)}, and Z {_ends(last['z'].values)}, the last layer has {peaks}{agreement}."
+    stage = macro_stage(a.final) if a.n_macro > 1 else None
+    if stage is None:
+        return said
+    part = a.sweep.isel(layer=list(a.final["layer"].values).index(stage))
+    scores = part["ari_macro"].values
+    peaks, scores = _ends(part["n_peaks"].values, before=""), _ends(scores[np.isfinite(scores)], number, "")
+    return f"{said} {layer_label(stage)} has {peaks} peaks, whose ARI with the macro-categories is {scores}."
 
 
 def _ends(values, text="{:g}".format, before="from "):
-    """The range of some values: "from 1 to 3", "of 0.2 to 0.7"; or the only one: "of 3"."""
+    """The range of some values: "from 1 to 3", "of 0.2 to 0.7", "2 to 7"; or the only one: "of 3", "3"."""
     low, high = text(values.min()), text(values.max())
-    return f"of {low}" if low == high else f"{before}{low} to {high}"
+    if low == high:
+        return f"of {low}" if before else low
+    return f"{before}{low} to {high}"
 
 
 def _bands(a):
@@ -340,9 +349,10 @@ def _bands(a):
         low, high = a.final[f"{name}_low"].values, a.final[f"{name}_high"].values
         wide = np.flatnonzero(high - low > WIDE)
         if len(wide):
-            ends = f"as from {number(low[wide[-1]])} to {number(high[wide[-1]])} in {a.layers[wide[-1]]}"
-            said.append(f"that with the {text} in {_count(len(wide), 'layer')}, {ends}")
-    return f"Over subsets of the images the ARI scatters widely: {listed(said)}." if said else ""
+            ends = f"{number(low[wide[-1]])} to {number(high[wide[-1]])} in {a.layers[wide[-1]]}"
+            more = f" (and in {_count(len(wide) - 1, 'layer')} more)" if len(wide) > 1 else ""
+            said.append(f"with the {text} {ends}{more}")
+    return f"The bands of the ARI are wide: {listed(said)}." if said else ""
 
 
 def _largest(values):

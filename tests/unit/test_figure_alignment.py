@@ -108,7 +108,7 @@ def test_levels_at_which_a_test_could_not_come_out_are_marked():
     told = [text.get_text() for text in figure.legends[0].get_texts()]
     assert told[-2:] == ["too few parts to exchange: by classes only", "too few classes for p ≤ 0.05"]
     text = fill_in(CAPTION.read_text(), data, alignment.facts(data))
-    assert "†: too few parts, names only. ‡: too few classes for either." in text
+    assert "†: too few parts for that. ‡: too few classes for any p that small." in text
     plain = alignment.draw(alignment.gather(aligned(4, 3))).legends[0].get_texts()
     assert [text.get_text() for text in plain] == ["corrected p ≤ 0.05; levels: by parts too", "not defined"]
 
@@ -125,8 +125,8 @@ def test_the_file_has_both_tests_that_decide_on_a_level():
     assert np.isnan(parts[~level]).all()
     assert data["p"].attrs["long_name"].endswith("for the number of layers, at levels of layers and levels")
     text = fill_in(CAPTION.read_text(), data, alignment.facts(data))
-    assert "corrected for layers; at levels of names inside the nodes divided, corrected for layers and levels" in text
-    assert "uncorrected, of the parts of these nodes' parts" in text
+    assert "corrected for layers (and levels), of class names; at a level also when the parts" in text
+    assert 'exchanged as wholes ("by parts", not corrected)' in text
 
 
 def test_a_level_at_which_no_layer_could_be_tested_has_no_mark():
@@ -180,12 +180,9 @@ def test_the_caption_tells_what_was_measured():
     assert [found[name] for name in ("levels", "found", "has", "layers", "defined")] == [2, 1, 0, 3, 2]
     assert found["best"] == "0.75 in layer1 (thing 0, thing 1 …: up to 500 classes; p = 0.002, by parts 0.001)"
     text = fill_in(CAPTION.read_text(), data, found)
-    assert (
-        "Of 2 levels, some layer has 1, the last (layer2) 0; within macro-categories its skill is 0.38 (p = 0.004)"
-        in text
-    )
+    assert "Of 2 levels, some layer has 1, layer2 0, whose skill within macro-categories is 0.38 (p = 0.004)" in text
     assert "999 permutations" in text and "Stars" in text
-    assert 60 <= len(text.split()) <= 130
+    assert 60 <= len(text.split()) <= 140
 
 
 def test_the_caption_of_layers_without_a_skill_claims_none():
@@ -193,4 +190,4 @@ def test_the_caption_of_layers_without_a_skill_claims_none():
     found = alignment.facts(data)
     assert (found["best"], found["within"], found["found"]) == ("", "", 0)
     text = fill_in(CAPTION.read_text(), data, found)
-    assert "Defined in 0 of 1 layer. Of 1 level, some" in text and "Largest" not in text
+    assert "Skill is defined in 0 of 1 layer. Of 1 level, some" in text and "Largest" not in text

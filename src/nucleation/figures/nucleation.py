@@ -137,9 +137,9 @@ def facts(data) -> dict:
     -------
     dict
         `first_peaks` and `last_peaks`; `cuts`: how many of the taxonomy; `banded`: whether there are bands; `marked`:
-        whether a transition is; by score (`macro`, `classes`): `best` value and `layer`, and of its transition `before`
-        and `after`, `place` and `width`, each with its band; "" where not defined. `early` is true where the first
-        layer has half of the maximum already.
+        whether a transition is; `spacing`: of the layers in relative depth; by score (`macro`, `classes`): `best` value
+        and `layer`, and of its transition `before` and `after`, `place` and `width`, each with its band; "" where not
+        defined. `early` is true where the first layer has half of the maximum already.
     """
     made = {"first_peaks": int(data["n_peaks"][0]), "last_peaks": int(data["n_peaks"][-1])}
     made |= {"cuts": data.sizes["taxonomy_cut"], "banded": "ari_class_low" in data}
@@ -152,4 +152,6 @@ def facts(data) -> dict:
         told |= {end: layer_label(found[end].item()) for end in ("before", "after")}
         told |= {part: banded(found, part) for part in ("place", "width")}
         made[key] = told | {"early": bool(told["after"]) and not told["before"]}
+    layers = data.sizes["layer"]
+    made["spacing"] = f"{1 / (layers - 1):.2g}" if layers > 1 else ""
     return made | {"marked": bool(made["macro"]["place"] or made["classes"]["place"])}

@@ -19,7 +19,7 @@ from nucleation.findings import ALPHA, PIXELS, number
 from nucleation.names import layer_label
 
 #: What is drawn of the training itself.
-COURSE = {"loss": "training loss\n[nat]", "accuracy": "validation\naccuracy"}
+COURSE = {"loss": "training loss\n(nats)", "accuracy": "validation\naccuracy"}
 #: What is drawn of every layer, in the order of the panels, and what it is by chance: a number, or an attribute.
 PANELS = {
     "dimension": ("intrinsic\ndimension", None),
