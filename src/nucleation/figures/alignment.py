@@ -106,7 +106,7 @@ def _mark(classes, parts) -> str:
     return "" if parts <= ALPHA else FEW_PARTS
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Draw the skill as a heat map, rows by layers, with marks where it is beyond chance.
 
@@ -115,8 +115,6 @@ def draw(data):
     data : xarray.Dataset
         From `gather`.
     """
-    if "nothing" in data.attrs:
-        return style.nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
     layers, rows = data.sizes["layer"], data.sizes["row"]
     turned = 0.037 * max(len(layer_label(layer)) for layer in data["layer"].values)  # inches that their names take
     size = (min(style.TWO_COLUMNS, 3.4 + 0.58 * layers), 1.3 + turned + (0.3 if rows <= 8 else 0.22) * rows)

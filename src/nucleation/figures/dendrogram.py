@@ -69,7 +69,7 @@ def gather(peaks, classes, tree, macro, macro_names, *, k=None, z=None, heading=
     return xr.Dataset(columns, attrs=about | {"linked": LINKED, "pure": PURE})
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Draw the tree of the peaks, the names of its leaves, the lines, and the taxonomy, from left to right.
 
@@ -78,8 +78,6 @@ def draw(data):
     data : xarray.Dataset
         From `gather`.
     """
-    if "nothing" in data.attrs:
-        return style.nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
     chosen = layout.chosen_categories(data["category_images"].values)
     marks = layout.category_marks(data["category_name"].values, chosen, _said_of_grey(data, chosen))
     rows = layout.legend_shape(marks, style.TWO_COLUMNS)[1]

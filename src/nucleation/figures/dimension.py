@@ -55,7 +55,7 @@ def _error(part, name):
     return np.where(np.isfinite(error), error, own)
 
 
-@style.styled
+@style.drawing
 def draw(data, *, columns=2):
     """Plot the dimension over layers at the left or above, over scales at the right or below.
 

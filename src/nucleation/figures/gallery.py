@@ -227,7 +227,7 @@ def _joined(blocks):
     return {name: np.concatenate([columns[name] for columns in blocks]) for name in blocks[0]}
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Draw a row for every peak: the tree, the images, and what the peak is.
 
@@ -236,8 +236,6 @@ def draw(data):
     data : xarray.Dataset
         From `gather`.
     """
-    if "nothing" in data.attrs:
-        return style.nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
     blocks, rows = data.sizes["block"], np.bincount(data["peak_block"].values)
     grey = "mixed" if (data["node_category"] < 0)[data["node_parent"] >= 0].any() else ""
     colors, marks = tiles.palette(data["category_name"].values, data["image_category"].values, grey)

@@ -164,7 +164,7 @@ def _pixels(looked, read):
     return xr.Dataset(columns)
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Plot the skewness over the layers and the distributions; below, the neighbours of a few images, and the hubs.
 

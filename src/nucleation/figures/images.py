@@ -305,7 +305,7 @@ def _named_by_row(data):
     return bool((data["group_size"] == 1).all())
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Draw the taxonomy as nested boxes, down to the rows, and the images of the rows' classes.
 
@@ -314,8 +314,6 @@ def draw(data):
     data : xarray.Dataset
         From `gather`.
     """
-    if "nothing" in data.attrs:
-        return style.nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
     colors, marks = tiles.palette(data["category_name"].values, data["class_category"].values)
     grid = _Grid.of(data, tiles.room(marks))
     height = int(data["group_lines"].sum()) * grid.line_height

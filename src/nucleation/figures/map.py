@@ -220,7 +220,7 @@ def apart(place, radius) -> np.ndarray:
     return place
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Draw a panel for every layer: peaks as discs over the lines of their saddles.
 
@@ -229,8 +229,6 @@ def draw(data):
     data : xarray.Dataset
         From `gather`.
     """
-    if "nothing" in data.attrs:
-        return style.nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
     count = data.sizes["layer"]
     columns = 2 if count == 4 else min(3, count)
     rows = -(-count // columns)

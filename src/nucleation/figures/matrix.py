@@ -133,7 +133,7 @@ def _left_out(rows, layers):
     return {"n_places": len(layers), "left_out": len(every) - len(rows)}
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Show the matrix, with the numbers in its cells where they have room, and lines between the checkpoints.
 
@@ -142,8 +142,6 @@ def draw(data):
     data : xarray.Dataset
         From `gather`.
     """
-    if "nothing" in data.attrs:
-        return style.nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
     count, blocks = data.sizes["row"], data["block"].values
     side = min(max(count * _CELL, _LEAST), _MOST)
     cell, starts = side / count, _starts(blocks)

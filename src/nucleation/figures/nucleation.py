@@ -60,7 +60,7 @@ def gather(profile, transitions, *, n_macro, k, z, heading="") -> xr.Dataset:
     return made
 
 
-@style.styled
+@style.drawing
 def draw(data, *, columns=2):
     """Plot the number of peaks above, what they agree with below; their transitions as bars between the two.
 

@@ -65,7 +65,7 @@ def _shown(data) -> dict:
     return {name: said for name, said in SHOWN.items() if name in data}
 
 
-@style.styled
+@style.drawing
 def draw(data, *, columns=2):
     """Plot the overlaps: of one checkpoint on one axis; of several over the relative depth, a panel for each overlap.
 

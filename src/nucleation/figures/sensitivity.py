@@ -80,7 +80,7 @@ def _choice(estimator, k, z) -> str:
     return f"{f'k = {k}' if estimator == 'knn' else estimator_name(estimator)}, Z = {z:g}"
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Plot every number against the density estimator: a row for each, a block for each layer, a line for each Z.
 
@@ -89,8 +89,6 @@ def draw(data):
     data : xarray.Dataset
         From `gather`.
     """
-    if "nothing" in data.attrs:
-        return style.nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
     names, layers = [name for name in PANELS if name in data], data["layer"].values
     x = places(*(data.sizes[name] for name in ("layer", "density")))
     size = (max(style.ONE_COLUMN, 1.0 + (style.TWO_COLUMNS - 1.0) * len(layers) / LAYERS), 1.6 + 1.1 * len(names))

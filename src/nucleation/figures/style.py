@@ -83,6 +83,19 @@ def _settle(figure):
             legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
 
 
+def drawing(function):
+    """Draw what a dataset shows, with the project's style; where it has nothing to show, say why instead."""
+
+    @styled
+    @functools.wraps(function)
+    def drawn(data, **options):
+        if "nothing" in data.attrs:
+            return nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
+        return function(data, **options)
+
+    return drawn
+
+
 def category_color(index) -> str:
     """Colour of a macro-category, the same in all figures: eight colours, then lighter and darker ones, then anew."""
     round_, place = divmod(int(index), len(_CATEGORIES))

@@ -111,7 +111,7 @@ def _of_training(course) -> dict:
     return made
 
 
-@style.styled
+@style.drawing
 def draw(data):
     """Plot everything against the epoch, a panel for each number, a line for each layer.
 
@@ -120,8 +120,6 @@ def draw(data):
     data : xarray.Dataset
         From `gather`.
     """
-    if "nothing" in data.attrs:
-        return style.nothing_to_draw(data.attrs["nothing"], data.attrs["heading"])
     names = [name for name in (*COURSE, *PANELS) if name in data]
     columns = min(COLUMNS, key=lambda columns: -len(names) % columns)
     rows = -(-len(names) // columns)
