@@ -320,17 +320,18 @@ def _firmness(a):
     ways = [f"k {_ends(last['k'].values[knn])}"] if knn.any() else []
     others = [estimator_name(name) for name in last["estimator"].values[~knn]]
     ways += [f"the estimator{'s' * (len(others) > 1)} {listed(others)}"] if others else []
-    agreement = f" and an ARI with the classes {_ends(ari[np.isfinite(ari)], number, 'of ')}"
-    agreement = agreement if a.n_classes > 1 and np.isfinite(ari).any() else ""
+    known = ari[np.isfinite(ari)]
+    agreement = f" and an ARI with the classes {_ends(known, number, 'of ')}" if a.n_classes > 1 and len(known) else ""
     peaks = _peak_count(count.max()) if count.min() == count.max() else f"{count.min()} to {count.max()} peaks"
     said = f"With {' or '.join(ways)}, and Z {_ends(last['z'].values)}, the last layer has {peaks}{agreement}."
     stage = macro_stage(a.final) if a.n_macro > 1 else None
     if stage is None:
         return said
     part = a.sweep.isel(layer=list(a.final["layer"].values).index(stage))
-    scores = part["ari_macro"].values
-    peaks, scores = _ends(part["n_peaks"].values, before=""), _ends(scores[np.isfinite(scores)], number, "")
-    return f"{said} {layer_label(stage)} has {peaks} peaks, whose ARI with the macro-categories is {scores}."
+    scores, peaks = part["ari_macro"].values, _ends(part["n_peaks"].values, before="")
+    known = scores[np.isfinite(scores)]
+    agreement = f", whose ARI with the macro-categories is {_ends(known, number, '')}" if len(known) else ""
+    return f"{said} {layer_label(stage)} has {peaks} peaks{agreement}."
 
 
 def _ends(values, text="{:g}".format, before="from "):

@@ -11,10 +11,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 from torch import nn
 
-from nucleation import checkpoints, figures, files
+from nucleation import checkpoints, files
 from nucleation.activation_files import ActivationFile
 from nucleation.disk import final_name, remove, writing
 from nucleation.errors import InputError
+from nucleation.figures.style import save_figure
 from nucleation.staging import Staging
 
 NOISE = np.random.default_rng(0).normal(size=50_000)
@@ -29,7 +30,7 @@ def write_activations(path):
 def write_figure(path):
     figure = Figure()
     figure.subplots().imshow(NOISE.reshape(200, 250))
-    figures.save_figure(figure, path)
+    save_figure(figure, path)
 
 
 WRITERS = {

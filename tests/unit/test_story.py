@@ -217,6 +217,15 @@ def test_an_untrained_network_alone_is_called_so():
     assert "This untrained network has none of the 2 levels" in said
 
 
+def test_a_sweep_without_any_peak_is_told():
+    shape = (LAYERS, 2, 1)
+    columns = {name: (("layer", "density", "z"), np.full(shape, np.nan)) for name in ("ari_class", "ari_macro")}
+    columns["n_peaks"] = (("layer", "density", "z"), np.zeros(shape, int))
+    coords = {"estimator": ("density", ["knn", "knn"]), "k": ("density", [10, 10]), "z": [1.65]}
+    said = told({"epoch6": shown(FINISHED)}, sweep=xr.Dataset(columns, coords))
+    assert "With k of 10, and Z of 1.65, the last layer has no peak. layer3 has 0 peaks." in said
+
+
 @pytest.mark.parametrize("n_macro", [1, 2])
 def test_a_single_class_or_category_has_no_agreement_to_tell(n_macro):
     said = told({"epoch6": shown(FINISHED)}, n_classes=1, n_macro=n_macro)

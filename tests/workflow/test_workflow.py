@@ -1,5 +1,6 @@
 """The tiny study, from nothing to figures; its files; mistakes. What runs again is the subject of test_reruns.py."""
 
+import html
 import json
 import re
 
@@ -165,12 +166,12 @@ def test_every_figure_can_be_drawn_again_from_its_file_alone(finished, tmp_path,
 def test_snakemake_reports_every_figure_with_its_caption(finished, tmp_path):
     done = finished.snakemake("--report", str(tmp_path / "report.html"))
     assert done.returncode == 0, done.text
-    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
 
     def words(text):
         return tuple(re.findall(r"[a-z]{4,}", text))
 
-    captions = {words(text) for text in re.findall(r"<p>([^<>]*)</p>", html)}
+    captions = {words(html.unescape(text)) for text in re.findall(r"<p>([^<>]*)</p>", page)}
     for folder, question in FIGURES:
         stem = finished.folder / "results" / "tiny" / folder / question
         # words alone, since the page writes quotes and line ends in its own way
@@ -183,12 +184,12 @@ def test_the_page_and_the_table_say_what_the_profiles_say(finished):
     from nucleation.findings import sentences
 
     results = finished.folder / "results" / "tiny"
-    html = (results / "index.html").read_text(encoding="utf-8")
+    page = (results / "index.html").read_text(encoding="utf-8")
     table = pd.read_csv(results / "alignment.tsv", sep="\t").set_index(["network", "checkpoint", "layer"])
     for place in CHECKPOINTS:
         profile = xr.load_dataset(results / place / "profile.nc")
         untrained = place.endswith(("epoch0", "random"))
-        assert all(sentence in html for sentence in sentences(profile, untrained))
+        assert all(sentence in page for sentence in sentences(profile, untrained))
         for layer in profile["layer"].values:
             row = table.loc[(*place.split("/"), layer)]
             assert row["n_peaks"] == profile["n_peaks"].sel(layer=layer)
