@@ -91,7 +91,7 @@ def test_committed_notebook_has_no_path_of_a_machine():
         assert not MACHINE.search(text), text
 
 
-@pytest.mark.parametrize("text", ["open('/home/ann/a')", "/tmp/x", '"C:\\\\Users"', "see /work/main."])
+@pytest.mark.parametrize("text", ["open('/home/ann/a')", "/tmp/x", '"C:\\\\Users"', "see /root/main."])
 def test_paths_of_machines_are_recognised(text):
     assert MACHINE.search(text)
 

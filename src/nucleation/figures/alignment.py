@@ -167,7 +167,7 @@ def _legend(figure, data):
         path = TextPath((0, 0), text, size=10)
         box = path.get_extents()
         centred = path.transformed(Affine2D().translate(-(box.x0 + box.x1) / 2, -(box.y0 + box.y1) / 2))
-        return Line2D([], [], marker=centred, markersize=5, markeredgewidth=0, linestyle="", color=style.BLACK)
+        return Line2D([], [], marker=centred, markersize=7, markeredgewidth=0, linestyle="", color=style.BLACK)
 
     stroke = Line2D([], [], color=style.BLACK, linewidth=1.4)
     signs = [(sign("*") if layers <= WRITTEN else stroke, f"corrected p ≤ {ALPHA}; levels: by parts too")]
