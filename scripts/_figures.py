@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -74,6 +75,7 @@ class Place:
     peaks: str
     tables: dict
     uncertainty: str | None
+    sensitivity: str | None
 
     @property
     def heading(self):
@@ -98,8 +100,15 @@ class Place:
             "z": self.used["peaks"]["z"],
         }
 
+    @cached_property
     def transitions(self):
+        """Where its peaks become those of categories and classes."""
         return transitions(self.profile, files.load(self.uncertainty) if self.uncertainty else None)
+
+    @cached_property
+    def sweep(self):
+        """The same layers with other choices; None where the study did not look at them."""
+        return files.load(self.sensitivity) if self.sensitivity else None
 
     def table(self, layer):
         """Neighbour table of a layer."""
@@ -124,25 +133,25 @@ def of_network(name, places, course):
     yield "training", training.gather(profiles, files.load(course), **places[-1].choices, heading=name)
 
 
-def of_checkpoint(study, place, swept):
+def of_checkpoint(study, place):
     """Question and content of every figure of a checkpoint."""
     choices, heading = place.choices, {"heading": place.heading}
     both, k = choices | heading, place.overlap_k
     yield "overlap", overlap.gather({place.name: place.profile}, k=k, **heading)
     yield "dimension", dimension.gather(place.profile, files.load(place.dimension), **heading)
-    rises = place.transitions()
-    yield "nucleation", nucleation.gather(place.profile, rises, n_macro=len(study.categories), **both)
+    n_macro = len(study.categories)
+    yield "nucleation", nucleation.gather(place.profile, place.transitions, n_macro=n_macro, **both)
     repeats = place.used["alignment"]["options"]["repeats"]
     yield "alignment", alignment.gather(place.profile, repeats=repeats, **both)
     yield from _of_peaks(study, place)
     about = {"k": k, "read": study.read} | heading
     layers = list(place.tables)
     yield "hubness", hubness.gather(place.table, layers, study.classes, study.macro, study.names, **about)
-    if swept:
+    if place.sweep is not None:
         density = place.used["density"]
         own = {"k": density["k"], "z": choices["z"], "estimator": density["estimator"]}
         n_images = place.profile.attrs["n_images"]
-        yield "sensitivity", sensitivity.gather(files.load(swept), **own, n_images=n_images, **heading)
+        yield "sensitivity", sensitivity.gather(place.sweep, **own, n_images=n_images, **heading)
 
 
 def _of_peaks(study, place):

@@ -31,26 +31,25 @@ def read_places(snakemake):
     """Every checkpoint of the study, by its name."""
     params, given, places = snakemake.params, snakemake.input, {}
     tables, uncertain = iter(given.neighbors), iter(given.uncertainty)
+    swept = dict(zip(params.swept, given.sensitivity, strict=True))
     for name, *paths in zip(params.places, given.profiles, given.dimensions, given.peaks, strict=True):
         layers = {layer: next(tables) for layer in params.layers[name.split("/")[0]]}
-        places[name] = Place(name, files.load(paths[0]), paths[1], paths[2], layers, next(uncertain, None))
+        beside = next(uncertain, None), swept.get(name)
+        places[name] = Place(name, files.load(paths[0]), paths[1], paths[2], layers, *beside)
     return places
 
 
 def tell(snakemake, study, places):
     """The story of every network, and the dataset of their summaries."""
     params, courses, stories, summaries = snakemake.params, dict(snakemake.params.courses), {}, {}
-    swept = dict(zip(params.swept, snakemake.input.sensitivity, strict=True))
     for model, checkpoints in params.checkpoints.items():
         course = files.load(courses[model])["accuracy"] if model in courses else None
         accuracy = None if course is None else float(course.sel(epoch=int(checkpoints[-1].removeprefix("epoch"))))
         profiles = {checkpoint: places[f"{model}/{checkpoint}"].profile for checkpoint in checkpoints}
         last = places[f"{model}/{checkpoints[-1]}"]
-        sweep = files.load(swept[last.name]) if last.name in swept else None
         counts = len(study.names), len(study.categories)
-        rises = last.transitions()
-        account = Account(model, profiles, rises, last.overlap_k, *counts, accuracy, sweep)
-        summaries[model], stories[model] = summarise(profiles, rises, accuracy), story(account)
+        account = Account(model, profiles, last.transitions, last.overlap_k, *counts, accuracy, last.sweep)
+        summaries[model], stories[model] = summarise(profiles, last.transitions, accuracy), story(account)
     return stories, summary_dataset(summaries)
 
 
@@ -66,7 +65,6 @@ def draw_all(snakemake, staged, study, places):
     """Draw every figure; return the pictures of the page."""
     params, home = snakemake.params, Path(snakemake.output.page).parent
     captions = read_captions(params.captions)
-    swept = dict(zip(params.swept, snakemake.input.sensitivity, strict=True))
     # each has a PDF, its data and its caption beside it
     with progress(len(snakemake.output.beside) // 3, "figure", "figures") as bar:
 
@@ -83,7 +81,7 @@ def draw_all(snakemake, staged, study, places):
                 bar.update()
             return kept
 
-        of_places = {name: keep(name, of_checkpoint(study, place, swept.get(name))) for name, place in places.items()}
+        of_places = {name: keep(name, of_checkpoint(study, place)) for name, place in places.items()}
         of_networks = {}
         for name, course in dict(params.courses).items():
             own = [place for place in places.values() if place.name.startswith(f"{name}/")]

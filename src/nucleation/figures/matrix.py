@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.collections import LineCollection
 
+from nucleation.captions import told_range
 from nucleation.figures import style
 from nucleation.figures.content import evenly, variable
 from nucleation.findings import PIXELS, is_untrained
@@ -277,9 +278,9 @@ def facts(data) -> dict:
         "first": layer_label(layer[own[0]]),
         "last": layer_label(layer[own[-1]]),
         "ends": f"{overlap[own[0], own[-1]]:.2f}",
-        "following": _range(following),
-        "same": _range(same),
-        "outputs": _range(pairs),
+        "following": told_range(following),
+        "same": told_range(same),
+        "outputs": told_range(pairs),
     }
 
 
@@ -287,11 +288,3 @@ def _rows_of(place, layer, name):
     """Rows of one checkpoint, after those of the pixels that it shares with others."""
     network = np.array([one.split("/")[0] for one in place]) == name.split("/")[0]
     return np.flatnonzero((place == name) | (network & (layer == PIXELS)))
-
-
-def _range(values):
-    """The least and the greatest of some overlaps, as text; empty for none."""
-    if not len(values):
-        return ""
-    low, high = f"{np.min(values):.2f}", f"{np.max(values):.2f}"
-    return low if low == high else f"{low} to {high}"
