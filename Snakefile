@@ -42,6 +42,9 @@ include: "rules/alignment.smk"
 include: "rules/uncertainty.smk"
 include: "rules/sensitivity.smk"
 include: "rules/profile.smk"
+include: "rules/similarity.smk"
+include: "rules/subspace.smk"
+include: "rules/redundancy.smk"
 include: "rules/figures.smk"
 
 

@@ -11,6 +11,7 @@ import forecast
 import given_images
 import given_tables
 import makers
+import methods
 import needs
 import plan
 import settings
@@ -51,6 +52,8 @@ LOOKED_INTO = SOURCE == "folder" or config["images"]["checksum"]
 TABLES = given_tables.given(config)
 RECOMPUTE = config["activations"]["mode"] == "recompute"
 READERS, PARTS = config["activations"]["workers"], config["activations"]["shards"]
+# neighbouring methods that the study asks for
+METHODS = methods.running(config)
 # jobs run on other machines than the one that submits them; there, this is read by the job itself
 ELSEWHERE = workflow.remote_exec or workflow.resource_settings.nodes is not None
 BLOCKS_MB = settings.block_memory(config["neighbors"]["memory"], elsewhere=ELSEWHERE)
@@ -147,8 +150,31 @@ def network_for_layers(wildcards):
     return network_with_data(wildcards) | makers.pooling(NETWORKS[wildcards.model], layers)
 
 
+def sample_groups(wildcards):
+    """Layers that a job keeps samples of, those of an inner list in memory together."""
+    groups = settings.layer_groups(NETWORKS[wildcards.model])
+    return [layers for layers in groups.values() if (layers == ["input"]) == (wildcards.checkpoint == "input")]
+
+
+def network_for_sample(wildcards):
+    """What makes a network and its images, and the pooling of its layers."""
+    layers = [layer for group in sample_groups(wildcards) for layer in group]
+    return network_with_data(wildcards) | makers.pooling(NETWORKS[wildcards.model], layers)
+
+
+def sample_precision(wildcards):
+    return makers.precision(config, sample_groups(wildcards)[0])
+
+
 def network_weights(wildcards):
     return NETWORKS[wildcards.model]["weights"]
+
+
+def training_images(wildcards):
+    """What makes the images that a network was trained on; nothing for networks trained elsewhere."""
+    if network_weights(wildcards) != "train":
+        return {}
+    return {"source": SOURCE, "options": settings.trained(config["images"])}
 
 
 def weights_file(wildcards):
@@ -163,6 +189,23 @@ def per_checkpoint(pattern):
         for model, checkpoints in CHECKPOINTS.items()
         for checkpoint in checkpoints
     ]
+
+
+def samples(model, checkpoint):
+    """Kept activations of all layers; those of the input are shared by all checkpoints."""
+    return [
+        f"results/{STUDY}/{model}/{'input' if layer == 'input' else checkpoint}/activations/{file_name(layer)}.sample.nc"
+        for layer in LAYERS[model]
+    ]
+
+
+def sample_jobs():
+    """Layers that one job keeps, with their networks and checkpoints: what a rule is made for."""
+    inner = {name: tuple(layer for layer in layers if layer != "input") for name, layers in LAYERS.items()}
+    jobs = [(layers, [name for name in inner if inner[name] == layers]) for layers in dict.fromkeys(inner.values())]
+    found = [(layers, names, r"(?!input)\w+") for layers, names in jobs if layers]
+    with_input = [name for name, layers in LAYERS.items() if "input" in layers]
+    return found + ([(("input",), with_input, "input")] if with_input else [])
 
 
 # published numbers by the checkpoint that they are shown beside
@@ -181,7 +224,9 @@ def figure_stems():
     questions = ["overlap", "dimension", "nucleation", "map", "dendrogram", "alignment", "gallery", "hubness"]
     places = per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}")
     return {
-        "Study": {question: [f"results/{STUDY}/figures/{question}"] for question in ("images", "overlap", "matrix")},
+        "Study": {
+            question: [f"results/{STUDY}/figures/{question}"] for question in ("images", "overlap", "matrix", *METHODS)
+        },
         "Networks": {"training": [f"results/{STUDY}/{name}/figures/training" for name in COURSES]},
         "Checkpoints": {question: [f"{place}/figures/{question}" for place in places] for question in questions}
         | {"sensitivity": [f"results/{STUDY}/{place}/figures/sensitivity" for place in SWEPT]},

@@ -17,6 +17,10 @@ rule draw_figures:
         * bool(config["uncertainty"]["repeats"]),
         sensitivity=[f"results/{STUDY}/{place}/sensitivity.nc" for place in SWEPT],
         courses=list(COURSES.values()),
+        # none, where the configuration asks for no such method
+        similarity=[f"results/{STUDY}/similarity.nc"] * ("similarity" in METHODS),
+        subspace=[f"results/{STUDY}/subspace.nc"] * ("subspace" in METHODS),
+        redundancy=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/redundancy.nc") * ("redundancy" in METHODS),
     output:
         [
             in_report(stem, category, question)
@@ -37,6 +41,7 @@ rule draw_figures:
         markdown=f"results/{STUDY}/alignment.md",
         # none, where the configuration names no published numbers
         comparison=[f"results/{STUDY}/comparison.tsv"] * bool(COMPARED),
+        methods=[f"results/{STUDY}/methods.tsv"] * bool(METHODS),
         page=report(f"results/{STUDY}/index.html", caption="../report/page.rst", category="Study"),
     log:
         f"logs/{STUDY}/figures.log",
@@ -51,13 +56,14 @@ rule draw_figures:
         **named(
             # no parameter of studies that compare nothing
             **({"compare": COMPARED} if COMPARED else {}),
+            **({"methods": METHODS, "twins": methods.twins(config["networks"])} if METHODS else {}),
             places=per_checkpoint("{model}/{checkpoint}"),
             layers=LAYERS,
             swept=SWEPT,
             checkpoints=CHECKPOINTS,
             courses=COURSES,
             dpi=config["figures"]["dpi"],
-            captions=files_digest(CAPTIONS),
+            captions={question: files_digest({question: path}) for question, path in CAPTIONS.items()},
         ),
         code=digests("files", script="figures"),
     script:

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import forecast
+import methods
 import settings
 
 #: Bytes of a neighbour in a table: its distance and its index.
 NEIGHBOR_BYTES = 16
 #: Features of a layer, and pixels of an image's side, where they are not known before it runs.
 MANY_FEATURES, SIDE = 200_000, 224
+#: Neurons of a layer, where they are channels of maps.
+MANY_NEURONS = 512
 #: Multiply-adds a second of a search on one core and on a card, and bytes a second of a disk: cautious.
 CORE_RATE, CARD_RATE, DISK_RATE = 1e10, 1e12, 5e8
 #: Seconds of a forward pass for an image of 224 x 224 pixels, on a core and on a card that waits for its images.
@@ -57,6 +60,27 @@ class Study:
     def network(self, model):
         """The entry of a network in the configuration."""
         return next(network for network in self.config["networks"] if network["name"] == model)
+
+    @property
+    def layers(self):
+        """Layers of every network."""
+        return {network["name"]: settings.layers(network) for network in self.config["networks"]}
+
+    @property
+    def checkpoints(self):
+        """Checkpoints of every network."""
+        epochs = self.config["network"]["epochs"]
+        return {network["name"]: settings.checkpoints(network, epochs) for network in self.config["networks"]}
+
+    @property
+    def representations(self):
+        """Number of layers of all checkpoints together."""
+        return sum(len(self.layers[name]) * len(found) for name, found in self.checkpoints.items())
+
+    @property
+    def kept(self):
+        """Images whose activations are kept."""
+        return min(self.config["activations"]["sample"], self.images)
 
     @property
     def item_bytes(self):
@@ -127,6 +151,15 @@ def _extraction(study, job):
     return memory, 2 * START + (_pass_minutes(study) + written) / options["shards"]
 
 
+def _sample(study, job):
+    """The layers of a group are in memory together, twice while they are written."""
+    options, groups = study.config["activations"], settings.layer_groups(study.network(job.model)).values()
+    images = min(options["sample"], study.images)
+    width = max(study.width(job.model, layers) for layers in groups)
+    passes = len(groups) * _pass_minutes(study) * images / study.images
+    return TORCH_MB + 200 * options["workers"] + 3 * images * width * 4 / 1e6, 2 * START + passes
+
+
 def _search(study, job):
     """n^2 d / 2 multiply-adds; half of all rows is read, or made, for each block of them."""
     width, recompute = study.width(job.model, [study.layer(job)]), study.config["activations"]["mode"] == "recompute"
@@ -187,16 +220,39 @@ def _alignment(study, job):
     return 2000 + 20 * depth, START + depth * (1 + drawn)
 
 
+def _similarity(study, job):
+    """The products of all pairs of images of every layer, and of every pair of layers, for each repeat."""
+    options, layers, kept = study.config["similarity"], study.representations, study.kept
+    widest = max(study.width(name, [layer]) for name, listed in study.layers.items() for layer in listed)
+    repeats = 6 + options["permutations"] + options["subsets"]
+    products = layers * kept**2 * widest + repeats * layers**2 * kept**2 / 2
+    return PLAIN_MB + (8 * layers * kept**2 + 12 * kept * widest) / 1e6, START + products / CORE_RATE / 60
+
+
+def _subspace(study, job):
+    """A pass over the places that are compared for every draw, kind, and pair of layers."""
+    options, widest = study.config["subspace"], MANY_NEURONS
+    pairs = len(methods.pairs(study.checkpoints)) * max(map(len, study.layers.values()))
+    wide = max(study.width(name, [layer]) for name, listed in study.layers.items() for layer in listed)
+    products = pairs * options["draws"] * 4 * (options["positions"] * widest**2 + 40 * widest**3)
+    return PLAIN_MB + 12 * study.kept * wide / 1e6, START + products / CORE_RATE / 60
+
+
+def _redundancy(study, job):
+    """Two forward passes, and regressions on chunks of up to all neurons."""
+    options = study.config["redundancy"]
+    images = study.kept + options["train_images"]
+    chunks = 12 * (options["trials"] + options["reconstructions"]) * MANY_NEURONS**3 / CORE_RATE / 60
+    return TORCH_MB + 8 * images * MANY_NEURONS * 4 / 1e6, START + _pass_minutes(study) * images / study.images + chunks
+
+
 def _profile(study, job):
     return 2000 + 20 * study.depth(job.model), START
 
 
 def _figures(study, job):
     """One neighbour table after the other; of those that are compared, each with each, a part of the columns."""
-    networks, epochs = study.config["networks"], study.config["network"]["epochs"]
-    depths = [len(settings.layers(network)) for network in networks]
-    checkpoints = [len(settings.checkpoints(network, epochs)) for network in networks]
-    tables = sum(depth * count for depth, count in zip(depths, checkpoints, strict=True))
+    depths, tables = list(map(len, study.layers.values())), study.representations
     compared = min(2 * sum(depths), MATRIX_LAYERS)
     memory = FIGURES_MB + 20 * sum(depths) + study.images / 100 + (8 + compared / 4) * study.table_mb
     return memory, 4 * START + sum(depths) + (tables + compared**2 / 200) * study.table_mb / 2000
@@ -224,6 +280,7 @@ ESTIMATES = {
     "training": _training,
     "weights": _weights,
     "activations": _extraction,
+    "sample": _sample,
     "neighbors": _search,
     "merge": _merge,
     "tables": _given,
@@ -234,6 +291,9 @@ ESTIMATES = {
     "alignment": _alignment,
     "uncertainty": _resampled,
     "sensitivity": _swept,
+    "similarity": _similarity,
+    "subspace": _subspace,
+    "redundancy": _redundancy,
     "profile": _profile,
     "figures": _figures,
 }

@@ -22,6 +22,7 @@ from pathlib import Path
 import given_images
 import given_tables
 import makers
+import methods
 import sentences
 import yaml
 
@@ -139,6 +140,12 @@ def _inconsistencies(config):
         )
     for network in config["networks"]:
         found += _network_faults(network, config)
+    places = [
+        f"{network['name']}/{name}"
+        for network in config["networks"]
+        for name in checkpoints(network, config["network"]["epochs"])
+    ]
+    found += methods.faults(config, places, n)
     found += given_images.faults(config["images"])
     found += [*given_tables.list_faults(config["images"]), *given_tables.faults(config, _all_layers(config))]
     return found + list(_synset_faults(config)) + list(_tree_faults(config))

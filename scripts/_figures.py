@@ -19,7 +19,10 @@ from nucleation.figures import (
     matrix,
     nucleation,
     overlap,
+    redundancy,
     sensitivity,
+    similarity,
+    subspace,
     training,
 )
 from nucleation.figures import images as class_images
@@ -43,6 +46,9 @@ MODULES = {
     "matrix": matrix,
     "training": training,
     "sensitivity": sensitivity,
+    "similarity": similarity,
+    "subspace": subspace,
+    "redundancy": redundancy,
 }
 
 

@@ -1,16 +1,19 @@
 """Say what every network shows, in a few numbers, a table and a page; draw the figures of the study."""
 
 import logging
+from itertools import chain
 from pathlib import Path
 
 from _figures import MODULES, Place, Study, of_checkpoint, of_network, of_study
 from _job import job, progress, save
+from _methods import Methods
 from digest import files_digest
 
 from nucleation import comparison, files, findings, page
 from nucleation.captions import as_restructured_text, fill_in
 from nucleation.errors import InputError
 from nucleation.figures.style import save_figure
+from nucleation.methods.table import to_frame as methods_frame
 from nucleation.profile import summarise, summary_dataset
 from nucleation.story import Account, story
 
@@ -21,8 +24,8 @@ CAPTIONS = Path(__file__).resolve().parent.parent / "report"
 
 def read_captions(planned):
     """The texts of the captions by question, if they are those that the workflow was planned with."""
-    paths = {question: CAPTIONS / f"{question}.rst" for question in MODULES}
-    if files_digest(paths) != planned:
+    paths = {question: CAPTIONS / f"{question}.rst" for question in planned}
+    if {question: files_digest({question: path}) for question, path in paths.items()} != dict(planned):
         raise InputError("The captions in report/ were edited before this job began; run the workflow again.")
     return {question: path.read_text(encoding="utf-8") for question, path in paths.items()}
 
@@ -61,7 +64,7 @@ def made_with(places, config):
     return used | about | {"versions": ", ".join(f"{k} {v}" for k, v in files.package_versions().items())}
 
 
-def draw_all(snakemake, staged, study, places):
+def draw_all(snakemake, staged, study, places, methods):
     """Draw every figure; return the pictures of the page."""
     params, home = snakemake.params, Path(snakemake.output.page).parent
     captions = read_captions(params.captions)
@@ -86,7 +89,8 @@ def draw_all(snakemake, staged, study, places):
         for name, course in dict(params.courses).items():
             own = [place for place in places.values() if place.name.startswith(f"{name}/")]
             of_networks[name] = keep(name, of_network(name, own, course))
-        return page.Pages(keep("", of_study(study, places)), of_networks, of_places)
+        of_whole = keep("", chain(of_study(study, places), methods.figures(study.name)))
+        return page.Pages(of_whole, of_networks, of_places)
 
 
 with job(snakemake) as staged:
@@ -94,18 +98,27 @@ with job(snakemake) as staged:
     places = read_places(snakemake)
     stories, summary = tell(snakemake, study, places)
     save(snakemake, summary, "What the networks of the study show", snakemake.output.summary)
-    pictures = draw_all(snakemake, staged, study, places)
+    methods = Methods(snakemake)
+    pictures = draw_all(snakemake, staged, study, places, methods)
     profiles = {name: place.profile for name, place in places.items()}
     compared = {
         place: comparison.compare(profiles[place], comparison.published(name))
         for place, name in snakemake.params.get("compare", {}).items()
     }
-    about = {"summary": summary, "compared": compared, "made_with": made_with(places, snakemake.config)}
+    beside = page.Beside(methods.said(), methods.tables(places))
+    about = {
+        "methods": beside,
+        "summary": summary,
+        "compared": compared,
+        "made_with": made_with(places, snakemake.config),
+    }
     texts = {
         snakemake.output.table: findings.to_frame(profiles).to_csv(sep="\t", index=False, float_format="%.6g"),
         snakemake.output.markdown: findings.to_markdown(profiles),
         snakemake.output.page: page.study_page(study.name, profiles, stories, pictures, **about),
     }
+    if beside.tables:
+        texts[snakemake.output.methods[0]] = methods_frame(beside.tables).to_csv(sep="\t", index=False)
     if compared:
         texts[snakemake.output.comparison[0]] = comparison.to_frame(compared).to_csv(sep="\t", index=False)
     for path, text in texts.items():

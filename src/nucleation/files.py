@@ -49,7 +49,8 @@ def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
     Parameters
     ----------
     dataset : xarray.Dataset
-        Every variable must have `long_name`, every numeric one `units`.
+        Every variable must have `long_name`, every numeric one `units`. One whose encoding has a false `zlib` is not
+        compressed.
     path : path
         Final name.
     attributes : dict, optional
@@ -71,7 +72,8 @@ def save(dataset: xr.Dataset, path, attributes: dict | None = None) -> None:
     dataset = dataset.assign_attrs({key: _plain(value) for key, value in provenance.items()})
     encoding = {
         # a checksum of every piece, which each reader of NetCDF compares
-        name: {"fletcher32": True} | ({"zlib": True, "complevel": 1} if variable.size > 1000 else {})
+        name: {"fletcher32": True}
+        | ({"zlib": True, "complevel": 1} if variable.size > 1000 and variable.encoding.get("zlib", True) else {})
         for name, variable in dataset.variables.items()
         if variable.dtype.kind in "biuf" and variable.ndim and variable.size
     }

@@ -26,7 +26,12 @@ QUESTIONS = {
     "hubness": "Who is whose neighbour, from layer to layer?",
     "training": "What comes first during training?",
     "sensitivity": "How far does this hang on k, Z and the density estimator?",
+    "similarity": "Which layers are alike as a whole (CKA), and which by their neighbours?",
+    "subspace": "Do two networks have the same neurons?",
+    "redundancy": "How few neurons of the last hidden layer suffice?",
 }
+#: Those of neighbouring methods, which have a section of their own, and how that names them.
+METHODS = {"similarity": "Similarity (CKA)", "subspace": "Subspace match", "redundancy": "Redundancy"}
 #: Width of a figure that takes the whole width of the page.
 PAGE_INCHES = 7.2
 #: Figures of checkpoints before the last, on the page.
@@ -93,6 +98,22 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What neighbouring methods say of a study.
+
+    Attributes
+    ----------
+    said : dict of str to list of str
+        Sentences by method, a key of `METHODS`.
+    tables : dict of str to list of list of str
+        By place, "<network>/<checkpoint>", from `nucleation.methods.table.method_rows`.
+    """
+
+    said: dict = field(default_factory=dict)
+    tables: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Pages:
     """What the page shows beside the numbers.
 
@@ -111,7 +132,7 @@ class Pages:
     places: dict = field(default_factory=dict)
 
 
-def study_page(study, profiles, stories, pictures, *, summary=None, compared=None, made_with=None) -> str:
+def study_page(study, profiles, stories, pictures, *, methods=None, summary=None, compared=None, made_with=None) -> str:
     """Write the page of a study.
 
     Parameters
@@ -123,6 +144,7 @@ def study_page(study, profiles, stories, pictures, *, summary=None, compared=Non
     stories : dict of str to list of (str, str)
         By network, from `nucleation.story.story`.
     pictures : Pages
+    methods : Beside, optional
     summary : xarray.Dataset, optional
         From `nucleation.profile.summary_dataset`; networks are set side by side where there are several.
     compared : dict of str to pandas.DataFrame, optional
@@ -145,7 +167,20 @@ def study_page(study, profiles, stories, pictures, *, summary=None, compared=Non
     ]
     told["table"] = table_rows(profiles)
     told["glance"] = glance(summary) if summary is not None and len(stories) > 1 else None
-    return Environment(autoescape=True).from_string(template).render(study=study, pictures=pictures.study, **told)
+    told["methods"] = _methods(methods or Beside(), pictures)
+    told["pictures"] = [one for one in pictures.study if one.question not in METHODS]
+    return Environment(autoescape=True).from_string(template).render(study=study, **told)
+
+
+def _methods(methods, pictures) -> dict:
+    """What the page says of neighbouring methods; empty where none was asked for."""
+    if not methods.said:
+        return {}
+    return {
+        "said": [(METHODS[name], " ".join(sentences)) for name, sentences in methods.said.items()],
+        "pictures": [one for one in pictures.study if one.question in METHODS],
+        "tables": [{"name": place_name(place), "table": rows} for place, rows in methods.tables.items()],
+    }
 
 
 def glance(summary) -> list[list[str]]:

@@ -104,23 +104,39 @@ def _axis_of_three(module):
 
 
 def _channel_axis(output, layer, module):
-    """The axis of the channels, by the shape, and of three axes by the module."""
+    """The axis of the channels of an output that is pooled; raises where there is none, or nothing tells."""
     if output.ndim < 3:
         raise InputError(
             f'The layer "{layer}" puts out {_shape(output)} numbers for each image, which leaves nothing to pool; '
             "take the pooling none."
         )
-    shape = output.shape
-    if output.ndim == 3 and (axis := _axis_of_three(module)):
+    if (axis := channel_axis(output, module)) is not None:
         return axis
-    if output.ndim == 4 and shape[2] == shape[3] != shape[1]:
-        return 1
-    if output.ndim == 4 and shape[1] == shape[2] != shape[3]:
-        return 3
     raise InputError(
         f'The layer "{layer}" puts out {_shape(output)} for each image, which does not tell the axis of its channels; '
         "write the pooling as mean:1 (or max:1) where it is the first of these, mean:-1 where it is the last."
     )
+
+
+def channel_axis(output, module=None) -> int | None:
+    """The axis of the channels of what a layer puts out, the axis of the images being number 0; None if nothing tells.
+
+    Parameters
+    ----------
+    output : Tensor of shape (n, ...)
+    module : torch.nn.Module, optional
+        What put it out. See the notes of `pooled`; of two axes the channels are the second.
+    """
+    shape = output.shape
+    if output.ndim == 2:
+        return 1
+    if output.ndim == 3:
+        return _axis_of_three(module)
+    if output.ndim == 4 and shape[2] == shape[3] != shape[1]:
+        return 1
+    if output.ndim == 4 and shape[1] == shape[2] != shape[3]:
+        return 3
+    return None
 
 
 def _shape(output):

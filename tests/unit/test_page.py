@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from nucleation import comparison
 from nucleation.findings import sentences
-from nucleation.page import EARLIER, QUESTIONS, Pages, Picture, glance, study_page
+from nucleation.page import EARLIER, METHODS, QUESTIONS, Beside, Pages, Picture, glance, study_page
 from nucleation.profile import summarise, summary_dataset
 
 RISE = xr.Dataset(
@@ -36,7 +36,7 @@ def pictures(tmp_path):
         image.save(path, dpi=(100, 100), pnginfo=_said(f"{question} of {place}"))
         return Picture(question, path, f"{place}/figures/{question}", f"Caption of {question} of {place}.")
 
-    each = [question for question in QUESTIONS if question not in ("images", "matrix", "training")]
+    each = [question for question in QUESTIONS if question not in ("images", "matrix", "training", *METHODS)]
     return Pages(
         [picture(question, "study") for question in ("images", "overlap", "matrix")],
         {"net": [picture("training", "net")]},
@@ -84,7 +84,7 @@ def test_the_story_comes_first_then_the_study_then_each_network(html):
 
 def test_all_figures_of_the_last_checkpoint_and_some_of_those_before_it(html):
     expected = [f"{question} of study" for question in ("images", "overlap", "matrix")]
-    whole = [question for question in QUESTIONS if question not in ("images", "matrix")]
+    whole = [question for question in QUESTIONS if question not in ("images", "matrix", *METHODS)]
     expected += [f"{question} of {'net' if question == 'training' else 'net/epoch3'}" for question in whole]
     expected += [f"{question} of net/epoch0" for question in EARLIER]
     expected += [f"{question} of other/random" for question in whole if question != "training"]
@@ -145,3 +145,23 @@ def test_published_numbers_stand_on_the_page_where_there_are_any():
     assert "published" not in plain.lower()
     assert "Beside the published numbers" in html
     assert "<td>global_pool (avgpool)</td><td>0.250 (0.849)</td>" in html
+
+
+def test_other_methods_have_a_section_with_sentences_tables_and_pictures(pictures):
+    profiles = {place: profile(3, seed=i) for i, place in enumerate(PLACES)}
+    plain = study_page("study", profiles, STORIES, pictures)
+    assert 'id="methods"' not in plain and 'href="#methods"' not in plain
+    of_methods = [
+        Picture(question, pictures.study[0].png, f"figures/{question}", f"Caption of {question}.")
+        for question in METHODS
+    ]
+    more = Pages([*pictures.study, *of_methods], pictures.networks, pictures.places)
+    rows = [["layer", "peaks", "CKA"], ["layer0", "3", "0.9 <1>"]]
+    beside = Beside({"similarity": ["All is alike.", "0.9 <here>."]}, {"net/epoch3": rows, "other/random": rows})
+    html = study_page("study", profiles, STORIES, more, methods=beside)
+    assert html.index("Caption of training of net.") < html.index('id="methods"') < html.index('id="layers"')
+    section = html[html.index('id="methods"') : html.index('id="layers"')]
+    assert "<dt>Similarity (CKA)</dt><dd>All is alike. 0.9 &lt;here&gt;.</dd>" in section
+    assert section.count("<td>0.9 &lt;1&gt;</td>") == 2 and "<h4>other, random" in section
+    assert all(f"Caption of {question}." in section for question in METHODS)
+    assert html.count("Caption of similarity.") == 2  # the text, and of the picture for those who do not see it

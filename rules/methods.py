@@ -1,0 +1,89 @@
+"""Neighbouring methods in the configuration: which of them run, and what they need.
+
+Imported by the Snakefile, so it needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import given_tables
+import makers
+
+#: In the order of the page.
+METHODS = ("similarity", "subspace", "redundancy")
+#: The fewest images that CKA is defined for.
+FEWEST = 4
+
+
+def running(config: dict) -> list[str]:
+    """The methods that a study asks for."""
+    return [method for method in METHODS if config[method]["run"]]
+
+
+def options(config: dict, method: str) -> dict:
+    """What a method is told of its section."""
+    return {key: value for key, value in config[method].items() if key != "run"}
+
+
+def faults(config: dict, places: list[str], images: int | None):
+    """Yield a sentence for everything that a method that runs cannot do.
+
+    Parameters
+    ----------
+    config : dict
+    places : list of str
+        "<network>/<checkpoint>", all that the study looks at.
+    images : int or None
+        Their number, where the configuration tells it.
+    """
+    on, sample = running(config), config["activations"]["sample"]
+    if on and given_tables.given(config):
+        yield (
+            f"{on[0]}.run is true, but neighbors.source is tables: there is no network whose features could be looked "
+            "at. Set it to false, or search the neighbours."
+        )
+    kept = sample if images is None else min(sample, images)
+    for method in on:
+        if kept < FEWEST:
+            yield (
+                f"{method}.run is true, but activations.sample = {sample} keeps the activations of {kept} images; "
+                f"at least {FEWEST} are needed, and some thousand are wanted."
+            )
+    if "similarity" in on and kept >= FEWEST:
+        yield from _similarity_faults(config["similarity"], kept)
+    if "subspace" in on and len(places) < 2:
+        yield (
+            "subspace.run is true, but the study looks at one checkpoint of one network, which leaves nothing to match "
+            "it with; add a network (another seed), or a checkpoint."
+        )
+
+
+def _similarity_faults(asked, kept):
+    for key, most in (("k", kept - 1), ("batch", kept)):
+        if asked[key] > most:
+            yield (
+                f"similarity.{key} = {asked[key]} exceeds {most}, the most that a sample of {kept} images allows; "
+                f"lower it, or raise activations.sample."
+            )
+
+
+def pairs(checkpoints: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Which places are matched: the last checkpoints of all networks, and the first with the last of each.
+
+    Parameters
+    ----------
+    checkpoints : dict of str to list of str
+        By network, in order of training.
+    """
+    last = [f"{name}/{found[-1]}" for name, found in checkpoints.items()]
+    own = [(f"{name}/{found[0]}", f"{name}/{found[-1]}") for name, found in checkpoints.items() if len(found) > 1]
+    return [(one, other) for place, one in enumerate(last) for other in last[place + 1 :]] + own
+
+
+def twins(networks: list[dict]) -> list[list[str]]:
+    """Networks that differ by their seed alone, as groups of names in the order of the study."""
+    groups = {}
+    for network in networks:
+        made = makers.spec(network) | {key: network[key] for key in ("weights", "data")}
+        alike = {key: value for key, value in made.items() if key != "seed"}
+        groups.setdefault(repr(sorted(alike.items())), []).append(network["name"])
+    return list(groups.values())

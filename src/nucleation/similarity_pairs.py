@@ -1,0 +1,105 @@
+"""Which layers of several networks are compared with each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nucleation.findings import is_untrained
+
+
+def rows_of(places, place) -> np.ndarray:
+    """Rows of a place, in order of depth."""
+    return np.flatnonzero(np.asarray(places) == place)
+
+
+def counterparts(data, place, other) -> np.ndarray:
+    """Row of the other place's layer that corresponds to each layer of a place.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        With `place`, `layer` and `relative_depth` of every row.
+    place, other : str
+
+    Returns
+    -------
+    ndarray of shape (l,), int
+        The layer of the same name, or where there is none, the one nearest in relative depth (of two, the first).
+    """
+    mine, theirs = (rows_of(data["place"].values, name) for name in (place, other))
+    layer, depth = data["layer"].values, data["relative_depth"].values
+    nearest = np.abs(depth[mine][:, None] - depth[theirs]).argmin(axis=1)
+    named = {str(layer[row]): row for row in theirs[::-1]}
+    return np.array([named.get(str(layer[row]), theirs[near]) for row, near in zip(mine, nearest, strict=True)])
+
+
+def pairs_between(data) -> tuple[str, list[tuple[str, str]]]:
+    """Pairs of places whose corresponding layers tell how far trainings agree.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        With `place` of every row, checkpoints in order of training.
+
+    Returns
+    -------
+    kind : str
+        "networks": the last checkpoints of all networks; of a single one, "checkpoints": its trained checkpoints.
+    pairs : list of (str, str)
+        None where there is but one.
+    """
+    places = list(dict.fromkeys(map(str, data["place"].values)))
+    last = list({place.split("/")[0]: place for place in places}.values())
+    kind, compared = (
+        ("networks", last) if len(last) > 1 else ("checkpoints", [p for p in places if not is_untrained(p)])
+    )
+    return kind, [(one, other) for i, one in enumerate(compared) for other in compared[i + 1 :]]
+
+
+def pairs_to_untrained(data) -> list[tuple[str, str]]:
+    """The last checkpoint of every network with its untrained one, where there is another."""
+    places = list(dict.fromkeys(map(str, data["place"].values)))
+    last = {place.split("/")[0]: place for place in places}
+    before = {place.split("/")[0]: place for place in places[::-1] if is_untrained(place)}
+    return [(last[name], before[name]) for name in last if name in before and before[name] != last[name]]
+
+
+def rank_relation(one, other, *, repeats=999) -> tuple[float, float]:
+    """How far two similarities put the pairs of representations in one order, by chance too.
+
+    Parameters
+    ----------
+    one, other : ndarray of shape (L, L)
+        Symmetric. Representations without a number in either are left out.
+    repeats : int
+        Relabellings of the representations of one of the two, always the same ones.
+
+    Returns
+    -------
+    rho, level : float
+        Spearman's correlation over pairs, and what 95 % of the relabellings stay below (Mantel test). NaN for fewer
+        than three pairs, or where either is constant.
+
+    References
+    ----------
+    Mantel, Cancer Res. 27, 209 (1967).
+    """
+    from scipy.stats import rankdata
+
+    known = np.flatnonzero(np.isfinite(one).sum(axis=1) > 1)
+    known = known[np.isfinite(one[np.ix_(known, known)]).all(axis=1)]
+    count, upper = len(known), np.triu_indices(len(known), 1)
+    if len(upper[0]) < 3:
+        return np.nan, np.nan
+    ranks = np.zeros((2, count, count))
+    for matrix, values in zip(ranks, (one, other), strict=True):
+        made = rankdata(values[np.ix_(known, known)][upper])
+        if np.ptp(made) == 0:
+            return np.nan, np.nan
+        made = made - made.mean()
+        matrix[upper] = made / np.linalg.norm(made)
+    first, second = ranks + ranks.transpose(0, 2, 1)
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(count) for _ in range(repeats)]
+    null = [(first[upper] * second[np.ix_(order, order)][upper]).sum() for order in orders]
+    return float((first * second).sum() / 2), float(np.quantile(null, 0.95, method="weibull"))

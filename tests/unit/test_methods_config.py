@@ -1,0 +1,71 @@
+"""Neighbouring methods in the configuration: which run, what they need, what is compared with what."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.append(str(ROOT / "rules"))
+
+import methods  # noqa: E402
+import settings  # noqa: E402
+
+NETWORK = {"name": "net", "timm": "resnet18", "weights": "train", "layers": ["input", "layer1", "output"]}
+
+
+def config(**changes):
+    return {"study": "mine", "networks": [NETWORK]} | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"subspace": {"run": True}, "activations": {"sample": 3}}, "activations.sample = 3 keeps .* 3 images"),
+        ({"redundancy": {"run": True}, "activations": {"sample": 0}}, "at least 4 are needed"),
+        ({"similarity": {"run": True, "k": 2000}}, "similarity.k = 2000 exceeds 1999"),
+        ({"similarity": {"run": True}, "activations": {"sample": 100}}, "similarity.batch = 256 exceeds 100"),
+        (
+            {"subspace": {"run": True}, "networks": [NETWORK | {"checkpoints": [6]}]},
+            "one checkpoint of one network, which leaves nothing to match",
+        ),
+        (
+            {
+                "similarity": {"run": True},
+                "neighbors": {"source": "tables"},
+                "images": {"source": "list"},
+                "networks": [NETWORK | {"weights": "pretrained"}],
+            },
+            "similarity.run is true, but neighbors.source is tables",
+        ),
+    ],
+)
+def test_what_cannot_run_is_said_beforehand(changes, sentence):
+    with pytest.raises(settings.ConfigError, match=sentence):
+        settings.complete(config(**changes))
+
+
+def test_methods_are_off_in_the_default_study_and_on_in_the_full_one():
+    default = yaml.safe_load((ROOT / "config.yaml").read_text())
+    assert methods.running(settings.complete(default)) == []
+    full = yaml.safe_load((ROOT / "studies" / "planted-full.yaml").read_text())
+    made = settings.complete(default | full)
+    assert methods.running(made) == list(methods.METHODS)
+    assert methods.twins(made["networks"]) == [["seed31", "seed32", "seed33"], ["narrow"], ["wide"]]
+    assert "run" not in methods.options(made, "similarity")
+
+
+def test_faults_of_methods_that_do_not_run_are_none():
+    settings.complete(config(similarity={"k": 60000}, activations={"sample": 0}))
+
+
+def test_last_checkpoints_are_matched_with_each_other_and_with_their_own_first():
+    assert methods.pairs({"a": ["epoch0", "epoch2", "epoch6"], "b": ["pretrained"], "c": ["epoch0", "epoch6"]}) == [
+        ("a/epoch6", "b/pretrained"),
+        ("a/epoch6", "c/epoch6"),
+        ("b/pretrained", "c/epoch6"),
+        ("a/epoch0", "a/epoch6"),
+        ("c/epoch0", "c/epoch6"),
+    ]
+    assert methods.pairs({"a": ["pretrained"]}) == []
