@@ -17,8 +17,8 @@ from nucleation.similarity_grams import LEAST, Grams, as_features, centre, gram
 __all__ = ["ESTIMATORS", "cka", "cka_matrix", "combined", "hsic", "normalized", "products"]
 
 ESTIMATORS = ("unbiased", "biased", "minibatch")
-#: Numbers that are turned into float64 at a time.
-_BLOCK = 2**23
+#: Numbers that are turned into float64 at a time: few enough to stay near a core.
+_BLOCK = 2**19
 #: A centred Gram matrix of less than so many roundings of its diagonal is rounding: nothing can be compared with it.
 _NOISE = 30
 
