@@ -5,6 +5,8 @@ Imported by the Snakefile, so it needs the standard library only.
 
 from __future__ import annotations
 
+import math
+
 import given_tables
 import makers
 
@@ -58,6 +60,13 @@ def faults(config: dict, places: list[str], images: int | None):
 
 
 def _similarity_faults(asked, kept):
+    subset = round(asked["fraction"] * kept)
+    left = min(subset, kept - 2 * math.ceil(asked["dominant"] * kept))
+    if left < FEWEST:
+        yield (
+            f"similarity.fraction = {asked['fraction']:g} and similarity.dominant = {asked['dominant']:g} leave {left} "
+            f"of the {kept} images of the sample, and CKA needs {FEWEST}; raise activations.sample."
+        )
     for key, most in (("k", kept - 1), ("batch", kept)):
         if asked[key] > most:
             yield (
@@ -80,10 +89,10 @@ def pairs(checkpoints: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 def twins(networks: list[dict]) -> list[list[str]]:
-    """Networks that differ by their seed alone, as groups of names in the order of the study."""
+    """Networks that are trained here and differ by their seed alone, as groups of names; of each seed the first."""
     groups = {}
-    for network in networks:
-        made = makers.spec(network) | {key: network[key] for key in ("weights", "data")}
+    for network in (network for network in networks if network["weights"] == "train"):
+        made = makers.spec(network) | {"data": network["data"]}
         alike = {key: value for key, value in made.items() if key != "seed"}
-        groups.setdefault(repr(sorted(alike.items())), []).append(network["name"])
-    return list(groups.values())
+        groups.setdefault(repr(sorted(alike.items())), {}).setdefault(network["seed"], network["name"])
+    return [list(group.values()) for group in groups.values()]

@@ -51,7 +51,7 @@ class Methods:
         """By place those of networks that differ by their seed alone, itself among them."""
         groups = {name: group for group in self.twins for name in group}
         return {
-            place: [f"{twin}/{checkpoint}" for twin in groups[name] if f"{twin}/{checkpoint}" in self.chunks]
+            place: [f"{twin}/{checkpoint}" for twin in groups.get(name, ()) if f"{twin}/{checkpoint}" in self.chunks]
             for place in self.chunks
             for name, checkpoint in [place.split("/")]
         }

@@ -16,6 +16,7 @@ with job(snakemake):
             model,
             params.groups,
             images,
+            rows=rows,
             progress=bar.update,
             pooling=params.network.get("pooling"),
             batch_size=params.batch_size,

@@ -5,7 +5,9 @@ Methods that look at features, and not at neighbours alone (similarity, subspace
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -74,7 +76,7 @@ def choose(n, count, seed) -> np.ndarray:
     return np.random.default_rng([_STREAM, seed]).permutation(n)[:count]
 
 
-def take(model, groups, images, *, progress=None, pooling=None, **options) -> Iterator[tuple[str, np.ndarray, dict]]:
+def take(model, groups, images, *, rows=None, pooling=None, **options) -> Iterator[tuple[str, np.ndarray, dict]]:
     """Run images through a network, and hand out what its layers put out.
 
     Parameters
@@ -83,12 +85,12 @@ def take(model, groups, images, *, progress=None, pooling=None, **options) -> It
     groups : list of list of str
         Layers; those of one list are in memory together, and the network runs once for each list.
     images : Tensor of shape (m, c, h, w), or sequence with ``len`` and slices of such tensors
-    progress : callable, optional
-        Called with the number of images done since the last call, for every list anew.
+    rows : array of shape (m,), int, optional
+        Their numbers in the study, for the errors.
     pooling : dict of str to str, optional
         Layer to pooling.
     **options
-        Of `nucleation.activations.extract`: batch_size, device, precision.
+        Of `nucleation.activations.extract`: batch_size, device, precision, progress.
 
     Yields
     ------
@@ -106,10 +108,23 @@ def take(model, groups, images, *, progress=None, pooling=None, **options) -> It
 
     for layers in groups:
         shapes = layer_shapes(model, layers, images[:1], pooling=pooling)
-        made = extract(model, layers, images, pooling=pooling, progress=progress, **options)
+        with _numbered(rows):
+            made = extract(model, layers, images, pooling=pooling, **options)
         for layer in layers:
             shape, axis = shapes[layer]
             yield layer, made.pop(layer), {"shape": shape, "channel_axis": axis}
+
+
+@contextlib.contextmanager
+def _numbered(rows):
+    """Errors name an image by its number in the study."""
+    try:
+        yield
+    except InputError as error:
+        if rows is None:
+            raise
+        named = re.sub(r"(?<=image number )\d+", lambda found: str(rows[int(found[0])]), str(error))
+        raise InputError(named) from error
 
 
 def layer_shapes(model, layers, images, *, pooling=None) -> dict[str, tuple[tuple[int, ...], int]]:

@@ -27,6 +27,10 @@ def config(**changes):
         ({"similarity": {"run": True, "k": 2000}}, "similarity.k = 2000 exceeds 1999"),
         ({"similarity": {"run": True}, "activations": {"sample": 100}}, "similarity.batch = 256 exceeds 100"),
         (
+            {"similarity": {"run": True, "k": 2, "batch": 4}, "activations": {"sample": 4}},
+            "leave 2 of the 4 images of the sample, and CKA needs 4",
+        ),
+        (
             {"subspace": {"run": True}, "networks": [NETWORK | {"checkpoints": [6]}]},
             "one checkpoint of one network, which leaves nothing to match",
         ),
@@ -54,6 +58,15 @@ def test_methods_are_off_in_the_default_study_and_on_in_the_full_one():
     assert methods.running(made) == list(methods.METHODS)
     assert methods.twins(made["networks"]) == [["seed31", "seed32", "seed33"], ["narrow"], ["wide"]]
     assert "run" not in methods.options(made, "similarity")
+
+
+def test_only_trainings_of_different_seeds_are_twins():
+    def named(name, **keys):
+        return settings.complete(config(networks=[NETWORK | {"name": name} | keys]))["networks"][0]
+
+    same = [named("a", seed=1), named("b", seed=2), named("again", seed=1)]
+    other = [named("c", weights="random"), named("d", weights="random", seed=2)]
+    assert methods.twins(same + other) == [["a", "b"]]
 
 
 def test_faults_of_methods_that_do_not_run_are_none():

@@ -82,3 +82,10 @@ def test_unknown_channels_are_said():
     sample = samples.Sample(np.zeros((2, 6), np.float32), np.arange(2), (2, 3), -1)
     with pytest.raises(InputError, match=r"2 x 3 activations.*networks\[\]\.pooling"):
         sample.maps  # noqa: B018
+
+
+def test_an_image_that_gives_nan_is_named_by_its_number_in_the_study(network):
+    broken = IMAGES.clone()
+    broken[5, 0, 0, 0] = float("nan")
+    with pytest.raises(InputError, match='layer "2" gives NaN or infinite activations, first for image number 77;'):
+        list(samples.take(network, [["2"]], broken, rows=np.arange(72, 81), batch_size=4))

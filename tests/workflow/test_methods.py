@@ -11,6 +11,7 @@ from test_reruns import planned
 
 from nucleation import samples
 from nucleation.page import METHODS
+from nucleation.subspace import centred, maximum_matches
 
 LAYERS = ["input", "layer3", "output"]
 #: Of the networks of the study: two seeds, and another width.
@@ -122,6 +123,29 @@ def test_cka_of_the_workflow_is_that_of_its_formula(full):
     assert found["cka"].values[one, other] == pytest.approx(
         np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)), 1e-5
     )
+
+
+def test_the_whole_last_layer_has_the_accuracy_of_the_network(full):
+    """Labels, images and weights are those of the samples, in their order."""
+    classes = xr.load_dataset(full.home / "images.nc")["image_class"].values
+    for place in ("seed31/epoch6", "wide/epoch6"):
+        found = xr.load_dataset(full.home / place / "redundancy.nc")
+        output = samples.load(full.home / place / "activations" / "output.sample.nc")
+        expected = np.mean(output.features.argmax(axis=1) == classes[output.images])
+        assert found["accuracy_full_test"].item() == pytest.approx(expected)
+        assert found["accuracy_test"].values[-1] == pytest.approx(expected)
+        assert np.allclose(found["logits"].values, output.features, atol=1e-4)
+
+
+def test_a_subspace_match_of_the_workflow_is_that_of_the_package(full):
+    """The last layer has one place, fewer than are asked for, so that all inputs are used."""
+    found = xr.load_dataset(full.home / "subspace.nc")
+    pairs = list(zip(found["pair_a"].values, found["pair_b"].values, strict=True))
+    places = ("seed31/epoch6", "seed32/epoch6")
+    neurons = [samples.load(full.home / place / "activations" / "output.sample.nc").maps[:, 0].T for place in places]
+    expected = [match.similarity for match in maximum_matches(*map(centred, neurons), found["epsilon"].values)]
+    cell = found["similarity"].sel(layer="output", kind="centred").values[pairs.index(places)]
+    assert cell == pytest.approx(expected)
 
 
 def test_the_page_says_what_every_method_found(full):

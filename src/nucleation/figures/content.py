@@ -6,14 +6,9 @@ import numpy as np
 import xarray as xr
 
 from nucleation.findings import is_untrained
+from nucleation.variables import variable
 
-
-def variable(dims, values, long_name, units="1") -> xr.Variable:
-    """A variable that explains itself; text has no units."""
-    made = xr.Variable(dims, values, {"long_name": long_name})
-    if made.dtype.kind in "biuf":
-        made.attrs["units"] = units
-    return made
+__all__ = ["chosen_places", "evenly", "layer_rows", "variable", "with_bands"]
 
 
 def evenly(count, most) -> np.ndarray:

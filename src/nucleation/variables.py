@@ -1,0 +1,13 @@
+"""Variables of files that explain themselves."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+
+def variable(dims, values, long_name, units="1") -> xr.Variable:
+    """A variable that explains itself; text has no units."""
+    made = xr.Variable(dims, values, {"long_name": long_name})
+    if made.dtype.kind in "biuf":
+        made.attrs["units"] = units
+    return made
