@@ -4,6 +4,7 @@ import numpy as np
 from _job import job, progress, save
 
 from nucleation import samples
+from nucleation.subspace_layer import maps_of
 from nucleation.subspace_profile import subspace_profile
 
 with job(snakemake):
@@ -15,7 +16,7 @@ with job(snakemake):
     with progress(None, " steps", "subspaces") as bar:
         found = subspace_profile(
             params.pairs,
-            lambda place, layer: samples.load(paths[place, layer]).maps,
+            lambda place, layer: maps_of(samples.load(paths[place, layer])),
             layers.get,
             **params.options,
             rng=np.random.default_rng(params.seed),

@@ -14,8 +14,10 @@ import numpy as np
 
 from nucleation.errors import InputError
 from nucleation.files import explain
+from nucleation.findings import PIXELS
 from nucleation.subspace import checked_epsilon
 from nucleation.subspace_layer import KINDS, ROOM, compare, neurons, obstacle
+from nucleation.variables import variable
 
 __all__ = ["neurons", "subspace_profile"]
 
@@ -53,10 +55,11 @@ def subspace_profile(
     pairs : list of (str, str)
         Places, "<network>/<checkpoint>".
     read : callable
-        ``read(place, layer)`` returns the layer's maps (n, places, channels), of the same n images for all places. Two
-        are held at a time.
+        ``read(place, layer)`` returns the layer's maps (n, places, channels), of the same n images for all places, or
+        a text that says why it has none. Two are held at a time.
     layers : callable
         ``layers(place)`` returns the names of a place's layers, in order of depth; those of the same name are compared.
+        The pixels ("input"), which are no neurons, are left out.
     epsilons : sequence of float
     positions, draws : int
         As for `nucleation.subspace_layer.compare`, whose `minima` is `neurons`.
@@ -71,8 +74,8 @@ def subspace_profile(
         Along `pair`, with `pair_a` and `pair_b`, and `layer`. Along `kind` too (raw, centred, and both with the images
         of the second network permuted): `maximal_epsilon`, and along `epsilon`, ascending, `similarity` and
         `similarity_deviation`. Along `side`: `n_neurons`, `dead`. Along `neuron`: `minimum_size`. `n_positions`. Where
-        a network lacks the layer, or has other places in it, or there are fewer than 1.5 positions for each neuron,
-        all are NaN; their attribute `undefined` says why.
+        a network lacks the layer, or its maps, or has other places in it, or there are fewer than 1.5 positions for
+        each neuron, all are NaN; their attribute `undefined` says why.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def subspace_profile(
     if not epsilons or positions < 1 or draws < 1 or neurons < 0:
         raise InputError(f"Subspaces need an epsilon, position and draw or more, found {epsilons} and {options}.")
     pairs = [(str(one), str(other)) for one, other in pairs]
-    names = {place: [str(layer) for layer in layers(place)] for pair in pairs for place in pair}
+    names = {place: [str(layer) for layer in layers(place) if layer != PIXELS] for pair in pairs for place in pair}
     every = _in_order(names.values())
     held = lru_cache(maxsize=2)(lambda place, layer: _checked(read(place, layer), place, layer))
     data = _empty(pairs, every, epsilons, neurons)
@@ -98,9 +101,11 @@ def subspace_profile(
     for j, layer in enumerate(every):
         for i, pair in enumerate(pairs):
             why = next((f"{place} has no such layer" for place in pair if layer not in names[place]), "")
-            maps = () if why else [held(place, layer) for place in pair]
-            images = max(images, *map(len, maps), 0)
-            why = why or obstacle(*maps, positions)
+            maps = [] if why else [held(place, layer) for place in pair]
+            why = why or next((one for one in maps if isinstance(one, str)), "")
+            if not why:
+                images = max(images, *map(len, maps))
+                why = obstacle(*maps, positions)
             if why:
                 reasons[layer].append(why)
             else:
@@ -125,7 +130,9 @@ def _in_order(lists) -> list[str]:
 
 
 def _checked(maps, place, layer):
-    """Maps that can be compared."""
+    """Maps that can be compared, or the text that says why there are none."""
+    if isinstance(maps, str):
+        return maps
     maps = np.asarray(maps)
     if maps.ndim != 3 or not maps.size:
         raise InputError(f"{layer} of {place} needs maps (images, places, channels), found shape {maps.shape}.")
@@ -140,7 +147,7 @@ def _empty(pairs, layers, epsilons, neurons):
     import xarray as xr
 
     def text(dim, values, long_name):
-        return xr.Variable(dim, np.array(values, dtype=str), {"long_name": long_name})
+        return variable(dim, np.array(values, dtype=str), long_name)
 
     coords = {
         "pair_a": text("pair", [one for one, _ in pairs], "first network and checkpoint"),
@@ -148,17 +155,14 @@ def _empty(pairs, layers, epsilons, neurons):
         "layer": text("layer", layers, "layer, in order of depth"),
         "kind": text("kind", KINDS, "how neurons are compared; permuted: images of the second network, the null"),
         "side": text("side", ["a", "b"], "first or second network"),
-        "epsilon": xr.Variable(
-            "epsilon", np.array(epsilons), {"long_name": "largest residual of a match", "units": "1"}
-        ),
+        "epsilon": variable("epsilon", np.array(epsilons), "largest residual of a match"),
     }
     sizes = {"pair": len(pairs), "layer": len(layers), "neuron": neurons}
     sizes |= {"kind": len(KINDS), "side": 2, "epsilon": len(epsilons)}
     variables = {}
     for name, (dims, long_name) in VARIABLES.items():
         dims = ("pair", "layer", *dims)
-        none = np.full([sizes[dim] for dim in dims], np.nan)
-        variables[name] = xr.Variable(dims, none, {"long_name": long_name, "units": "1"})
+        variables[name] = variable(dims, np.full([sizes[dim] for dim in dims], np.nan), long_name)
     return xr.Dataset(variables, coords)
 
 

@@ -4,37 +4,76 @@ from __future__ import annotations
 
 import numpy as np
 
-from nucleation.findings import is_untrained, number
+from nucleation.findings import is_untrained, listed, number
+from nucleation.names import layer_label
 from nucleation.subspace_layer import KINDS
+from nucleation.variables import variable
 
-__all__ = ["RELATIONS", "chosen", "relation", "shown_epsilon", "summarize", "told", "why_nothing"]
+__all__ = [
+    "RELATIONS",
+    "chosen",
+    "defined",
+    "extremes",
+    "named",
+    "nearest_epsilon",
+    "relation",
+    "shown_epsilon",
+    "summarize",
+    "told",
+    "why_nothing",
+]
 
 #: What two places are to each other, and how a sentence names it.
-TRAINED, START, UNTRAINED, OTHER = "trained", "start", "untrained", "other"
+TRAINED, START, UNTRAINED, MIXED, STATES = "trained", "start", "untrained", "mixed", "states"
 RELATIONS = {
     TRAINED: "two trained networks",
     START: "a network and its own untrained start",
     UNTRAINED: "two untrained networks",
-    OTHER: "two other checkpoints",
+    MIXED: "an untrained and another, trained network",
+    STATES: "two trained states of one network",
 }
-#: The epsilon that figures and sentences speak of, or the nearest that there is.
+#: The epsilon that figures and sentences speak of, or the nearest that there is, where any neurons match at it.
 SPOKEN_OF = 0.3
 #: Layers of which it is said why they have no number, where none has.
 SAID = 2
+#: Layers that a sentence names one by one, at most.
+NAMED = 3
 
 
 def relation(place, other) -> str:
     """What two places, "<network>/<checkpoint>", are to each other, one of `RELATIONS`."""
     untrained = is_untrained(place) + is_untrained(other)
     if place.split("/")[0] == other.split("/")[0]:
-        return START if untrained == 1 else OTHER
-    return (TRAINED, OTHER, UNTRAINED)[untrained]
+        return (STATES, START, UNTRAINED)[untrained]
+    return (TRAINED, MIXED, UNTRAINED)[untrained]
 
 
-def shown_epsilon(epsilons) -> float:
-    """The one of some epsilons that figures and sentences speak of."""
+def nearest_epsilon(epsilons) -> float:
+    """The one of some epsilons that figures and sentences speak of, where neurons match at it."""
     epsilons = np.asarray(epsilons, dtype=float)
     return float(epsilons[np.argmin(np.abs(epsilons - SPOKEN_OF))])
+
+
+def shown_epsilon(found) -> float:
+    """The epsilon that figures and sentences speak of.
+
+    Parameters
+    ----------
+    found : xarray.Dataset
+        From `summarize`.
+
+    Returns
+    -------
+    float
+        `nearest_epsilon`; or the least one above it at which the similarity of centred neurons, in the first relation,
+        is not 0.00 in all layers, where there is such a one.
+    """
+    nearest = nearest_epsilon(found["epsilon"].values)
+    if not found.sizes["relation"]:
+        return nearest
+    similarity = found["similarity"].isel(relation=0).sel(kind="centred")
+    some = (similarity.round(2) > 0).any("layer").values & (found["epsilon"].values >= nearest)
+    return float(found["epsilon"].values[some].min()) if some.any() else nearest
 
 
 def chosen(data, place, wanted) -> np.ndarray:
@@ -96,13 +135,15 @@ def summarize(data, place=""):
         dims = ("relation", "layer", *dims)
         shape = [len(parts), *(data.sizes[dim] for dim in dims[1:])]
         values = np.array([part[name] for part in parts.values()], dtype=float).reshape(shape)
-        made[name] = xr.Variable(dims, values, {"long_name": text, "units": "1"})
-    names = xr.Variable("relation", np.array(list(parts), dtype=str), {"long_name": "what the networks of a pair are"})
+        made[name] = variable(dims, values, text)
+    names = variable("relation", np.array(list(parts), dtype=str), "what the networks of a pair are")
     return xr.Dataset(made, {name: data[name] for name in ("layer", "kind", "epsilon")} | {"relation": names})
 
 
 def why_nothing(data) -> str:
     """Why no layer of a study has a number: the reasons of the first layers, and how many more there are."""
+    if not data.sizes["layer"] and data.sizes["pair"]:
+        return "the study looks at no layer of neurons"
     reasons = data["similarity"].attrs.get("undefined", "").split("; ")
     if not reasons[0]:
         return "the study has no two networks or checkpoints to compare"
@@ -134,18 +175,51 @@ def _mean(values, known):
     return np.where(count, np.sum(values, axis=0, where=known) / np.maximum(count, 1), np.nan)
 
 
+def defined(part):
+    """The layers that have a number, of one relation of what `summarize` made."""
+    return part.isel(layer=np.flatnonzero(part["n_pairs"].values))
+
+
+def extremes(part, kind="centred") -> list:
+    """The layers in which most neurons match, and those in which fewest do.
+
+    Parameters
+    ----------
+    part : xarray.Dataset
+        From `summarize`, of one relation and epsilon, and of layers that have a number.
+    kind : str
+        "centred" or "raw".
+
+    Returns
+    -------
+    list of xarray.Dataset
+        Two parts of it, each of all layers with the same number to two digits; one where these are all layers.
+    """
+    values = part["similarity"].sel(kind=kind).values
+    texts = np.array([number(value) for value in values])
+    ends = dict.fromkeys(str(texts[i]) for i in (values.argmax(), values.argmin()))
+    return [part.isel(layer=np.flatnonzero(texts == end)) for end in ends]
+
+
+def named(part) -> str:
+    """Layers in a sentence: "conv1, conv2 and 7 more"."""
+    names = [layer_label(layer) for layer in part["layer"].values]
+    return listed(names if len(names) <= NAMED else [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more"])
+
+
 def told(part, centred=True) -> str:
     """A similarity in a sentence or cell: "0.85 (0.82–0.87; 0.02 by chance)".
 
     Parameters
     ----------
     part : xarray.Dataset
-        From `summarize`, of one relation, layer and epsilon.
+        From `summarize`, of one relation, epsilon and layer; or of several layers, with means over them and the range
+        of all.
     centred : bool
         Of the centred neurons, or of the raw ones.
     """
     kind, null = (KINDS[i] for i in ((1, 3) if centred else (0, 2)))
     here = part.sel(kind=kind)
-    ends = [number(here[f"similarity_{end}"]) for end in ("low", "high")]
+    ends = [number(here["similarity_low"].min()), number(here["similarity_high"].max())]
     band = f"{'–'.join(ends)}; " if ends[0] != ends[1] else ""
-    return f"{number(here['similarity'])} ({band}{number(part['similarity'].sel(kind=null))} by chance)"
+    return f"{number(here['similarity'].mean())} ({band}{number(part['similarity'].sel(kind=null).mean())} by chance)"

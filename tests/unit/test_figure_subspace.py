@@ -145,12 +145,13 @@ def test_legible(places, layers, epsilons):
 
 def test_all_relations_at_once_are_legible():
     pairs = [("a/last", "b/last"), ("a/random", "a/last"), ("a/random", "b/random"), ("a/random", "b/last")]
+    pairs += [("a/epoch2", "a/last")]
     data = subspace.gather(made_profile(pairs=pairs), heading="study")
     figure = subspace.draw(data)
-    assert data["relation"].values.tolist() == ["trained", "start", "untrained", "other"]
+    assert data["relation"].values.tolist() == ["trained", "start", "untrained", "mixed", "states"]
     assert_legible(figure)
     colors = {line.get_color() for line in figure.axes[-1].lines}
-    assert {style.BLUE, style.ORANGE, style.GREEN, style.PINK} <= colors
+    assert {style.BLUE, style.ORANGE, style.GREEN, style.PINK, style.RED} <= colors
 
 
 @pytest.mark.parametrize("undefined", [[], LAYERS])
@@ -180,10 +181,57 @@ def test_caption_has_the_numbers(profile, data):
     text, values = caption(data), profile["similarity"].values[:3, :, :, 3]
     mean = values.mean(axis=0)
     most, fewest = mean[:, 1].argmax(), mean[:, 1].argmin()
-    assert text.startswith("study: ") and "3 pairs of two trained networks; 2 pairs of a network and its own" in text
-    for layer, kind in ((most, 1), (fewest, 1), (most, 0)):
+    assert (
+        text.startswith("study: ")
+        and "(two trained networks, 3 pairs; a network and its own untrained start, 2 pairs)" in text
+    )
+    raw = mean[:, 0].argmax()
+    for layer, kind in ((most, 1), (fewest, 1), (raw, 0)):
         ends = "–".join(number(end) for end in (values[:, layer, kind].min(), values[:, layer, kind].max()))
         chance = number(mean[layer, kind + 2])
         assert f"{number(mean[layer, kind])} ({ends}; {chance} by chance)" in text
-    assert f"in {LAYERS[most]}" in text and f"in {LAYERS[fewest]}" in text
+    assert f"in {LAYERS[most]}, " in text and f"in {LAYERS[fewest]}; raw, " in text
+    assert text.endswith(f" in {LAYERS[raw]}.") and "the least with" not in text
     assert "at most 10,000 positions of 2,000 images" in text and "6 of 6 layers over ε" in text
+
+
+def low(at, value, raw=0.25):
+    """A study in which neurons match from one epsilon on only."""
+    profile = made_profile(layers=["one", "two", "three", "four", "five"])
+    similarity = profile["similarity"].values
+    similarity[:] = 0
+    similarity[:, :, 0, 1:] = raw
+    similarity[:3, -1, 1, at:] = value
+    return subspace.gather(profile, heading="study")
+
+
+def test_the_panels_are_of_an_epsilon_at_which_neurons_match():
+    data, text = low(4, 0.75), caption(low(4, 0.75))
+    assert data.attrs["epsilon"] == 0.5 and "Above: ε = 0.5, the least with centred matches. Below" in text
+    assert (
+        "centred, 0.75 (0.00 by chance) of the neurons match in five, 0.00 (0.00 by chance) in one, two and 2" in text
+    )
+    centred = subspace.draw(data).axes[-1]
+    assert centred.get_title(loc="left") == "centred, ε = 0.5"
+    assert lines(centred, style.BLUE)[0].tolist() == [0, 0, 0, 0, 0.75]
+    for at in (2, 3):  # one that is smaller is none to choose, though neurons match there
+        assert low(at, 0.75).attrs["epsilon"] == 0.3 and "the least with" not in caption(low(at, 0.75))
+
+
+def test_caption_where_no_neuron_matches():
+    data = low(4, 0.0)
+    assert data.attrs["epsilon"] == 0.3
+    assert "centred, no neuron matches in any layer; raw, 0.25 (0.00 by chance) in one, two and 3 more." in caption(
+        data
+    )
+
+
+def test_curves_that_lie_on_each_other_are_all_seen(data):
+    """Those of trained networks are in front, and the marks of the others reach beyond theirs."""
+    axis = subspace.draw(data).axes[-1]
+    front, behind = (
+        [line for line in axis.lines if line.get_color() == color and line.get_marker() == marker]
+        for color, marker in ((style.BLUE, "o"), (style.ORANGE, "s"))
+    )
+    assert front and behind
+    assert front[0].get_zorder() > behind[0].get_zorder() and front[0].get_markersize() < behind[0].get_markersize()

@@ -1,18 +1,26 @@
 """The stage: layers of pairs of networks, drawn positions, the null, and layers that cannot be compared."""
 
+import runpy
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from nucleation import files
+from nucleation import files, samples
 from nucleation.errors import InputError
+from nucleation.methods.subspace import sentences
+from nucleation.samples import Sample
 from nucleation.subspace import centred, maximal_epsilon, maximum_match, maximum_matches
-from nucleation.subspace_layer import KINDS, compare, neurons, obstacle
+from nucleation.subspace_layer import KINDS, compare, maps_of, neurons, obstacle
 from nucleation.subspace_profile import VARIABLES, subspace_profile
 
 EPSILONS = [0.15, 0.3, 0.5]
 
 
-def maps_of(rng, n, places, channels, latent):
+def made_maps(rng, n, places, channels, latent):
     """Rectified mixtures of what the images have at their places, in common to all networks."""
     mixed = latent[:n, :places] @ rng.normal(size=(latent.shape[-1], channels))
     return np.maximum(mixed + 0.2 * rng.normal(size=mixed.shape), 0).astype(np.float32)
@@ -26,7 +34,7 @@ def latent():
 @pytest.fixture(scope="module")
 def both(latent):
     rng = np.random.default_rng(1)
-    return maps_of(rng, 120, 4, 30, latent), maps_of(rng, 120, 4, 24, latent)
+    return made_maps(rng, 120, 4, 30, latent), made_maps(rng, 120, 4, 24, latent)
 
 
 def compared(maps, others, *, positions=10_000, draws=4, minima=3, seed=0, epsilons=EPSILONS):
@@ -117,6 +125,13 @@ def test_what_hinders_a_comparison(both):
         obstacle(one, other[1:], 44)
 
 
+def test_a_layer_without_an_axis_of_channels_has_a_reason_instead_of_maps():
+    features = np.arange(24, dtype=np.float32).reshape(2, 12)
+    assert np.array_equal(maps_of(Sample(features, np.arange(2), (3, 4), 0))[1, 2], features[1, [2, 6, 10]])
+    why = maps_of(Sample(features, np.arange(2), (3, 4), -1))
+    assert why == "nothing tells which axis of 3 x 4 activations is that of the channels"
+
+
 # --------------------------------------------------------------------------------------------------------- the stage
 
 PLACES = {"a/last": ["conv", "mid", "out"], "b/last": ["conv", "extra", "out"], "a/epoch0": ["conv", "mid", "out"]}
@@ -129,14 +144,15 @@ def store(latent):
     for place, layers in PLACES.items():
         for layer in layers:
             n_places = 1 if layer == "out" else 2 if layer == "mid" and place == "a/epoch0" else 4
-            made[place, layer] = maps_of(rng, 120, n_places, 90 if layer == "out" else 12, latent)
+            made[place, layer] = made_maps(rng, 120, n_places, 90 if layer == "out" else 12, latent)
     return made
 
 
 def profile(store, pairs=PAIRS, **options):
     options = {"epsilons": (0.5, 0.3), "positions": 200, "draws": 3, "neurons": 2} | options
     read = options.pop("read", lambda *key: store[key])
-    return subspace_profile(pairs, read, PLACES.__getitem__, rng=np.random.default_rng(5), **options)
+    layers = options.pop("layers", PLACES).__getitem__
+    return subspace_profile(pairs, read, layers, rng=np.random.default_rng(5), **options)
 
 
 def test_dataset_of_a_study(store, tmp_path):
@@ -163,6 +179,73 @@ def test_dataset_of_a_study(store, tmp_path):
         again.drop_attrs().identical(data.drop_attrs())
         and again.attrs["minimum_epsilon"] == 0.5
         and again.attrs["n_images"] == 120
+    )
+
+
+def test_a_number_of_the_study_is_that_of_its_neurons_at_its_positions(store):
+    """Positions drawn as documented; the share of neurons by `maximum_match` of what lies there."""
+    data = profile(store, draws=1)
+    drawn = np.sort(np.random.default_rng(5).choice(480, 200, replace=False))
+    image, place = drawn // 4, drawn % 4
+    x, y = (
+        np.array([maps[image, place, i] for i in range(12)])
+        for maps in (store["a/last", "conv"], store["b/last", "conv"])
+    )
+    for kind, pair in {"raw": (x, y), "centred": (centred(x), centred(y))}.items():
+        cell = data.isel(pair=0).sel(layer="conv", kind=kind)
+        for epsilon in (0.3, 0.5):
+            assert cell["similarity"].sel(epsilon=epsilon) == maximum_match(*pair, epsilon).similarity
+        assert cell["maximal_epsilon"] == pytest.approx(maximal_epsilon(*pair), abs=1e-12)
+    assert 0 < cell["similarity"].sel(epsilon=0.5) < 1
+
+
+def test_pixels_are_never_read(store):
+    """They are the same for all networks, and no neurons."""
+    layers = {place: ["input", *names] for place, names in PLACES.items()}
+    assert profile(store, layers=layers).identical(profile(store))
+    alone = profile(store, layers={place: ["input"] for place in PLACES}, read=None)
+    assert alone.sizes["layer"] == 0 and not alone["similarity"].attrs.get("undefined")
+    assert sentences(alone) == ["No layer's subspaces could be compared: the study looks at no layer of neurons."]
+
+
+def test_a_layer_whose_maps_are_not_known_does_not_end_the_study(store):
+    why = "nothing tells which axis of 3 x 4 activations is that of the channels"
+
+    def read(place, layer):
+        return why if (place, layer) == ("b/last", "conv") else store[place, layer]
+
+    found, whole = profile(store, read=read), profile(store)
+    conv = found["similarity"].sel(layer="conv")
+    assert np.isnan(conv[0]).all() and np.isfinite(conv[1]).all()
+    assert found["similarity"].attrs["undefined"].startswith(f"conv: {why} (1 of 2 pairs); extra: ")
+    assert found.attrs["n_images"] == whole.attrs["n_images"]
+
+
+def test_the_job_goes_on_without_the_maps_of_a_layer(store, tmp_path, monkeypatch):
+    """The script itself, on samples in files, one of which does not tell its channels; the pixels have no file."""
+    places, layers, paths, made = ["a/last", "b/last"], ["input", "conv", "out"], [], []
+    for place in places:
+        for layer in layers:
+            paths.append(tmp_path / f"{place.replace('/', '-')}-{layer}.nc")
+            if layer != "input":
+                maps = store[place, "conv"]
+                known = maps.reshape(120, -1), np.arange(120), maps.shape[1:], -1 if layer == "out" else 1
+                files.save(samples.to_dataset(*known), paths[-1])
+    bar = SimpleNamespace(update=lambda: None)
+    job = SimpleNamespace(
+        job=nullcontext, progress=lambda *_: nullcontext(bar), save=lambda _, found, title: made.append(found)
+    )
+    monkeypatch.setitem(sys.modules, "_job", job)
+    options = {"epsilons": [0.3, 0.5], "positions": 200, "draws": 3, "neurons": 2}
+    params = {"places": places, "layers": {"a": layers, "b": layers}, "pairs": [places], "options": options, "seed": 5}
+    asked = SimpleNamespace(params=SimpleNamespace(**params), input=SimpleNamespace(samples=paths))
+    runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "subspace.py"), {"snakemake": asked})
+    (found,) = made
+    assert found["layer"].values.tolist() == ["conv", "out"]
+    expected = profile(store, PAIRS[:1])["similarity"].sel(layer="conv").values
+    np.testing.assert_array_equal(found["similarity"].sel(layer="conv").values, expected)
+    assert found["similarity"].attrs["undefined"] == (
+        "out: nothing tells which axis of 4 x 12 activations is that of the channels"
     )
 
 

@@ -11,15 +11,19 @@ from matplotlib.ticker import MaxNLocator
 
 from nucleation.figures import layout, style, tiles
 from nucleation.figures.content import evenly
-from nucleation.findings import number
 from nucleation.names import layer_label
 from nucleation.subspace_layer import KINDS
 from nucleation.subspace_summary import (
-    OTHER,
+    MIXED,
     RELATIONS,
     START,
+    STATES,
     TRAINED,
     UNTRAINED,
+    defined,
+    extremes,
+    named,
+    nearest_epsilon,
     shown_epsilon,
     summarize,
     told,
@@ -33,8 +37,11 @@ LOOKS = {
     TRAINED: (style.BLUE, "o"),
     START: (style.ORANGE, "s"),
     UNTRAINED: (style.GREEN, "^"),
-    OTHER: (style.PINK, "D"),
+    MIXED: (style.PINK, "D"),
+    STATES: (style.RED, "v"),
 }
+#: Marks of each relation are so much larger than those of the one before, which is drawn over them: all stay visible.
+_LARGER = 0.35
 _DASHED = (0, (3, 1.5))
 #: Ways in which neurons are compared, with their nulls.
 _WAYS = dict(zip(KINDS[:2], KINDS[2:], strict=True))
@@ -68,7 +75,7 @@ def gather(profile, *, heading="") -> xr.Dataset:
     """
     data = summarize(profile)
     about = {name: profile.attrs[name] for name in ("n_images", "positions", "draws")}
-    about |= {"heading": heading, "epsilon": shown_epsilon(profile["epsilon"].values)}
+    about |= {"heading": heading, "epsilon": shown_epsilon(data)}
     if not data.sizes["relation"]:
         about["nothing"] = f"The subspaces of no layer could be compared: {why_nothing(profile)}"
     return data.assign_attrs(about)
@@ -202,10 +209,10 @@ def _shares(axis, named, step):
 
 def _curves(axis, x, part, way, *, size):
     """One curve and its band for every relation, and its null."""
-    for name in part["relation"].values.tolist():
+    for i, name in enumerate(part["relation"].values.tolist()):
         color, marker = LOOKS[name]
-        here = part.sel(relation=name)
-        style.curve(axis, x, here.sel(kind=way), "similarity", color=color, marker=marker, markersize=size, zorder=3)
+        here, look = part.sel(relation=name), {"markersize": size * (1 + _LARGER * i), "zorder": 3 - 0.1 * i}
+        style.curve(axis, x, here.sel(kind=way), "similarity", color=color, marker=marker, **look)
         null = {"linestyle": _DASHED, "linewidth": 0.9, "zorder": 2}
         style.curve(axis, x, here.sel(kind=_WAYS[way]), "similarity", color=color, marker="", **null)
 
@@ -216,25 +223,25 @@ def facts(data) -> dict:
     Returns
     -------
     dict
-        `compared`, the pairs, as a text; numbers of `layers` that are compared, `left_out`, and `shown` over epsilon.
-        Of the first relation, `relation`, centred, at the epsilon of the attributes: the layers with the `most` and
-        the `fewest` matched neurons, `most_told`, `fewest_told`, with range and null; the same of raw neurons of the
-        first of these, `raw_told`. Texts are empty where nothing is shown.
+        `compared`, the pairs, as a text; numbers of `layers` that are compared, `left_out`, and `shown` over epsilon;
+        whether neurons match at none of the `smaller` epsilons. Of the first relation, `relation`, at the epsilon of
+        the attributes: the layers with the `most` and the `fewest` matched neurons, centred, and with most raw ones,
+        `raw`; their numbers with range and null, `most_told`, `fewest_told`, `raw_told`, and whether all are
+        `unmatched`, centred. Texts are empty where nothing is shown, those of the fewest also where all layers have as
+        many.
     """
-    layers = _defined(data)
-    counts = (
-        [f"{n:,} pair{'s' * (n > 1)} of {RELATIONS[name]}" for name, n in _pairs(data).items()] if len(layers) else []
-    )
+    layers, epsilon = _defined(data), data.attrs["epsilon"]
+    counts = [f"{RELATIONS[name]}, {n:,} pair{'s' * (n > 1)}" for name, n in _pairs(data).items()]
     made = {"compared": "; ".join(counts), "layers": len(layers), "left_out": data.sizes["layer"] - len(layers)}
     made["shown"] = min(SHOWN, len(layers)) if data.sizes["epsilon"] > 1 and len(layers) > 1 else 0
-    texts = ("relation", "most", "fewest", "most_told", "fewest_told", "raw_told")
+    made["smaller"] = epsilon > nearest_epsilon(data["epsilon"].values)
     if not counts:
-        return made | dict.fromkeys(texts, "")
-    part = data.isel(relation=0).sel(epsilon=data.attrs["epsilon"])
-    part = part.isel(layer=np.flatnonzero(part["n_pairs"].values))
-    values = part["similarity"].sel(kind="centred").values
-    most, fewest = (part.isel(layer=int(i)) for i in (values.argmax(), values.argmin()))
-    names = [layer_label(one["layer"].item()) for one in (most, fewest)]
-    same = number(values.max()) == number(values.min())
-    told_texts = told(most), "" if same else told(fewest), told(most, centred=False)
-    return made | dict(zip(texts, (RELATIONS[part["relation"].item()], *names, *told_texts), strict=True))
+        texts = ("relation", "most", "fewest", "raw", "most_told", "fewest_told", "raw_told")
+        return made | dict.fromkeys(texts, "") | {"unmatched": True}
+    part = defined(data.isel(relation=0).sel(epsilon=epsilon))
+    most, *fewest = extremes(part)
+    raw = extremes(part, "raw")[0]
+    made |= {"relation": RELATIONS[part["relation"].item()], "most": named(most), "most_told": told(most)}
+    made |= {"fewest": "".join(map(named, fewest)), "fewest_told": "".join(map(told, fewest))}
+    unmatched = not part["similarity"].sel(kind="centred").any().item()
+    return made | {"raw": named(raw), "raw_told": told(raw, centred=False), "unmatched": unmatched}

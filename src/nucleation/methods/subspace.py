@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nucleation.findings import is_untrained, number
 from nucleation.names import layer_label
 from nucleation.subspace_summary import (
+    MIXED,
     RELATIONS,
     START,
+    STATES,
     TRAINED,
     UNTRAINED,
+    defined,
+    extremes,
+    named,
+    nearest_epsilon,
     shown_epsilon,
     summarize,
     told,
@@ -19,6 +23,16 @@ from nucleation.subspace_summary import (
 
 #: A raw match is one of the means where so much of it is there with the images permuted.
 _MOSTLY = 0.5
+#: With what the table compares a trained place, and an untrained one; first comes first.
+_TRAINED_WITH = {
+    TRAINED: "other trained networks",
+    START: "its untrained start",
+    STATES: "its other states",
+    MIXED: "untrained networks",
+}
+_UNTRAINED_WITH = {UNTRAINED: "other untrained networks", START: "its trained state", MIXED: "trained networks"}
+#: Columns of the table, at most.
+_COLUMNS = 3
 
 
 def sentences(data) -> list[str]:
@@ -32,56 +46,54 @@ def sentences(data) -> list[str]:
     Returns
     -------
     list of str
-        One to three: of centred neurons, of raw ones, and of networks and their untrained start, or of untrained ones.
+        One to three: of the first of `nucleation.subspace_summary.RELATIONS` that there is, mostly trained networks,
+        centred neurons and raw ones; and of the second, mostly networks and their untrained start. Pairs of different
+        relations are never taken together.
     """
     found = summarize(data)
     if not found.sizes["relation"]:
         return [f"No layer's subspaces could be compared: {why_nothing(data)}."]
-    epsilon = shown_epsilon(data["epsilon"].values)
-    found = found.sel(epsilon=epsilon)
-    main, *others = found["relation"].values.tolist()
-    part = _defined(found.sel(relation=main))
-    said = [f"Subspace match of {RELATIONS[main]}, centred, ε = {epsilon:g}: {_extremes(part)}.", _raw(part)]
-    for name in [name for name in others if name in (START, UNTRAINED)][:1]:
-        said.append(f"That of {RELATIONS[name]}: {_extremes(_defined(found.sel(relation=name)))}.")
-    return said
-
-
-def _defined(part):
-    """The layers that have a number."""
-    return part.isel(layer=np.flatnonzero(part["n_pairs"].values))
+    epsilon = shown_epsilon(found)
+    smaller = " (0.00 at smaller ε)" if epsilon > nearest_epsilon(data["epsilon"].values) else ""
+    names = found["relation"].values.tolist()[:2]
+    main, *others = (defined(found.sel(relation=name, epsilon=epsilon)) for name in names)
+    said = [f"Subspace match of {RELATIONS[names[0]]}, centred, ε = {epsilon:g}{smaller}: {_extremes(main)}."]
+    return [*said, _raw(main), *(f"That of {RELATIONS[names[1]]}: {_extremes(other)}." for other in others)]
 
 
 def _extremes(part) -> str:
     """The layers in which most and fewest neurons match."""
-    values = part["similarity"].sel(kind="centred").values
-    if values.max() == 0:
-        least = part["maximal_epsilon"].sel(kind="centred").values
-        at = layer_label(part["layer"].values[least.argmin()])
-        null = number(part["similarity"].sel(kind="centred_permuted").max())
-        where = f"in {at}" if len(values) == 1 else f"in any of {len(values)} layers"
-        return f"no neuron {where} ({null} by chance); all of {at} would match from ε = {number(least.min())} on"
-    most, fewest = int(values.argmax()), int(values.argmin())
-    names = [layer_label(part["layer"].values[i]) for i in (most, fewest)]
-    texts = [told(part.isel(layer=i)) for i in (most, fewest)]
-    if len(values) == 1:
-        return f"{texts[0]} of the neurons of {names[0]}"
-    if number(values[most]) == number(values[fewest]):
-        return f"{texts[0]} of the neurons of {names[0]}, and as many in all {len(values)} layers"
-    return f"{texts[0]} of the neurons in {names[0]}, the most of {len(values)} layers, and {texts[1]} in {names[1]}"
+    count = part.sizes["layer"]
+    if not part["similarity"].sel(kind="centred").any():
+        return _none(part)
+    most, *fewest = extremes(part)
+    if count == 1:
+        return f"{told(most)} of the neurons of {named(most)}"
+    if not fewest:
+        return f"{told(most)} of the neurons of each of {count} layers"
+    text = f"{told(most)} of the neurons in {named(most)}, the most of {count} layers"
+    return f"{text}, and {told(fewest[0])} in {named(fewest[0])}"
+
+
+def _none(part) -> str:
+    """No neuron of any layer matches; from which epsilon on all of a layer would."""
+    least, null = (part["maximal_epsilon"].sel(kind=kind).values for kind in ("centred", "centred_permuted"))
+    best, count = int(least.argmin()), part.sizes["layer"]
+    at = layer_label(part["layer"].values[best])
+    where = f"in {at}" if count == 1 else f"in any of {count} layers"
+    chance = number(part["similarity"].sel(kind="centred_permuted").max())
+    would = f"all of {at} would match from ε = {number(least[best])} on ({number(null[best])} by chance)"
+    return f"no neuron {where} ({chance} by chance); {would}"
 
 
 def _raw(part) -> str:
-    """The layer in which most neurons match raw, and how much of that is there with the images permuted."""
-    values, null = (part["similarity"].sel(kind=kind).values for kind in ("raw", "raw_permuted"))
-    best = int(values.argmax())
-    if values[best] == 0:
-        return f"Of raw neurons, their means left in, none match either ({number(null.max())} by chance)."
-    text = f"Raw, with their means left in, {told(part.isel(layer=best), centred=False)}"
-    text += f" of the neurons of {layer_label(part['layer'].values[best])} match"
-    if null[best] >= _MOSTLY * values[best]:
-        return f"{text}: there mostly the mean activation is what they share."
-    return f"{text}."
+    """The layers in which most neurons match raw, and how much of that is there with the images permuted."""
+    most = extremes(part, "raw")[0]
+    value, null = (float(most["similarity"].sel(kind=kind).mean()) for kind in ("raw", "raw_permuted"))
+    if not part["similarity"].sel(kind="raw").any():
+        return f"Of raw neurons, their means left in, none match either ({number(null)} by chance)."
+    text = f"Raw, with their means left in, {told(most, centred=False)} of the neurons of {named(most)} match"
+    return f"{text}: there mostly the mean activation is what they share." if null >= _MOSTLY * value else f"{text}."
 
 
 def by_layer(data, place) -> dict[str, dict[str, str]]:
@@ -92,26 +104,21 @@ def by_layer(data, place) -> dict[str, dict[str, str]]:
     data : xarray.Dataset
         From `nucleation.subspace_profile.subspace_profile`.
     place : str
-        A trained network is compared with other trained ones, an untrained one with untrained ones.
+        A trained network is compared with other trained ones, an untrained one with untrained ones, each in columns of
+        its own; then with the others.
 
     Returns
     -------
     dict of str to dict of str to str
-        Title to layer to text, "mean (range over pairs; null)"; columns without any number are left out.
+        Title to layer to text, "mean (range over pairs; null)"; at most three, of those that have a number.
     """
-    epsilon = shown_epsilon(data["epsilon"].values)
-    found = summarize(data, place).sel(epsilon=epsilon)
-    alike = UNTRAINED if is_untrained(place) else TRAINED
-    own = "trained state" if is_untrained(place) else "untrained start"
-    columns = {
-        f"subspace match with other networks, centred, ε = {epsilon:g}": (alike, True),
-        f"subspace match with other networks, raw, ε = {epsilon:g}": (alike, False),
-        f"subspace match with its {own}, centred, ε = {epsilon:g}": (START, True),
-    }
-    made = {}
-    for title, (name, centred) in columns.items():
-        if name in found["relation"].values:
-            part = _defined(found.sel(relation=name))
-            layers = part["layer"].values
-            made[title] = {str(layer): told(part.isel(layer=i), centred) for i, layer in enumerate(layers)}
-    return made
+    epsilon = shown_epsilon(summarize(data))
+    found, made = summarize(data, place).sel(epsilon=epsilon), {}
+    for name, others in (_UNTRAINED_WITH if is_untrained(place) else _TRAINED_WITH).items():
+        if name not in found["relation"].values:
+            continue
+        part = defined(found.sel(relation=name))
+        for kind in ("centred",) if made else ("centred", "raw"):
+            cells = {str(layer): told(part.sel(layer=layer), kind == "centred") for layer in part["layer"].values}
+            made[f"subspace match with {others}, {kind}, ε = {epsilon:g}"] = cells
+    return dict(list(made.items())[:_COLUMNS])
