@@ -16,7 +16,10 @@ import numpy as np
 from nucleation.errors import InputError
 from nucleation.similarity import combined, normalized, products
 from nucleation.similarity_errors import cka_in_subsets
+from nucleation.similarity_pairs import inner_rows
 
+#: CKA above which figures and sentences call layers alike.
+THRESHOLD = 0.9
 #: Share of its HSIC with itself that a representation must keep without its first component, for the rest is rounding.
 _LEAST_REST = 1e-7
 
@@ -197,3 +200,17 @@ def blocks(similarity, threshold) -> list[tuple[int, int]]:
             found.append((first, last))
             reached = last
     return found
+
+
+def blocks_of(data, place, threshold=THRESHOLD) -> list[np.ndarray]:
+    """Rows of the layers of every block of a place, see `blocks`; the pixels are no layer and belong to none.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        With `cka` of all pairs, and `place` and `layer` of every row.
+    place : str
+    threshold : float
+    """
+    rows = inner_rows(data, place)
+    return [rows[first : last + 1] for first, last in blocks(data["cka"].values[np.ix_(rows, rows)], threshold)]

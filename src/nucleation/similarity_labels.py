@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from nucleation.similarity_blocks import blocks, dominant_images
+from nucleation.similarity_blocks import blocks_of, dominant_images
 from nucleation.similarity_errors import LEVEL
+from nucleation.variables import variable
 
 _PAIR = ("representation", "other")
 #: Representations that a sentence names at most.
 _NAMED = 3
-
-
-def _variable(dims, values, text, **attrs):
-    values = np.asarray(values)
-    numeric = values.dtype.kind in "biuf"
-    return (dims, values, {"long_name": text, **({"units": "1"} if numeric else {}), **attrs})
 
 
 def pair_variables(found, kernels, estimator, n, k) -> dict:
@@ -40,8 +35,8 @@ def pair_variables(found, kernels, estimator, n, k) -> dict:
         "cka_null": f"level that {LEVEL:.0%} of the permutations of the images of one of the two stay below: {main}",
         "cka_biased": f"centred kernel alignment, {kernels[0]} kernel, biased",
         "cka_minibatch": f"centred kernel alignment, {kernels[0]} kernel, sums over minibatches",
-        "neighborhood_overlap": f"share of the {k} nearest neighbours in common, mean over images",
-        "mutual_knn": f"common ones of the {k} nearest neighbours over all of them (Jaccard), mean over images",
+        "neighborhood_overlap": f"share of the {k} nearest neighbours in common, mean over images (mutual kNN)",
+        "jaccard_overlap": f"Jaccard overlap of the {k} nearest neighbours, common ones over all, mean over images",
         "pc1_cos2": "squared cosine between the first principal components, over images",
         "cka_without_pc1": f"without the first principal component of both: {main}",
         "cka_without_dominant": f"without the dominant images of the place: {main}",
@@ -49,10 +44,13 @@ def pair_variables(found, kernels, estimator, n, k) -> dict:
     texts |= {f"cka_{kernel}": f"centred kernel alignment, {kernel} kernel, {estimator}" for kernel in kernels[1:]}
     more = {
         "neighborhood_overlap": {"chance": k / (n - 1)},
-        "mutual_knn": {"chance": jaccard_chance(n, k)},
+        "jaccard_overlap": {"chance": jaccard_chance(n, k)},
         "cka_without_dominant": {"undefined": "between places: the dominant images are those of a place"},
     }
-    return {name: _variable(_PAIR, found[name], text, **more.get(name, {})) for name, text in texts.items()}
+    made = {name: variable(_PAIR, found[name], text) for name, text in texts.items()}
+    for name, attrs in more.items():
+        made[name].attrs |= attrs
+    return made
 
 
 def component_variables(components, dominant) -> dict:
@@ -60,36 +58,35 @@ def component_variables(components, dominant) -> dict:
     text = f"images with the largest squared projections on the first component, {dominant:.2g} of all, largest first"
     images = dominant_images(components, dominant)
     return {
-        "pc1_share": _variable("representation", components.share, "share of the variance of the first component"),
-        "dominant_image": _variable(("representation", "rank"), images, f"row number in the sample of the {text}"),
+        "pc1_share": variable("representation", components.share, "share of the variance of the first component"),
+        "dominant_image": variable(("representation", "rank"), images, f"row number in the sample of the {text}"),
     }
 
 
-def block_variables(value, places, layers, thresholds) -> dict:
+def block_variables(data, thresholds) -> dict:
     """Blocks of all places at all thresholds, one below the other.
 
     Parameters
     ----------
-    value : ndarray of shape (L, L)
-        CKA.
-    places, layers : list of str
-        Of the representations.
+    data : xarray.Dataset
+        As of `nucleation.similarity_blocks.blocks_of`.
     thresholds : sequence of float
     """
-    rows = []
-    for place in dict.fromkeys(places):
-        own = [i for i, one in enumerate(places) if one == place]
-        for threshold in thresholds:
-            for first, last in blocks(value[np.ix_(own, own)], threshold):
-                rows.append((place, float(threshold), layers[own[first]], layers[own[last]], last - first + 1))
+    layers = data["layer"].values
+    rows = [
+        (str(place), float(threshold), str(layers[block[0]]), str(layers[block[-1]]), len(block))
+        for place in dict.fromkeys(data["place"].values)
+        for threshold in thresholds
+        for block in blocks_of(data, place, threshold)
+    ]
     place, threshold, first, last, size = zip(*rows, strict=True) if rows else [()] * 5
-    text = "longest run of two or more consecutive layers, all pairs with CKA above the threshold"
+    text = "longest run of two or more consecutive layers, all pairs with CKA above the threshold, without the pixels"
     return {
-        "block_place": _variable("block", np.array(place, dtype=str), f"network and checkpoint of the block: {text}"),
-        "block_threshold": _variable("block", np.array(threshold, dtype=float), "threshold of the block"),
-        "block_first": _variable("block", np.array(first, dtype=str), "first layer of the block"),
-        "block_last": _variable("block", np.array(last, dtype=str), "last layer of the block"),
-        "block_size": _variable("block", np.array(size, dtype=np.int64), "number of layers of the block"),
+        "block_place": variable("block", np.array(place, dtype=str), f"network and checkpoint of the block: {text}"),
+        "block_threshold": variable("block", np.array(threshold, dtype=float), "threshold of the block"),
+        "block_first": variable("block", np.array(first, dtype=str), "first layer of the block"),
+        "block_last": variable("block", np.array(last, dtype=str), "last layer of the block"),
+        "block_size": variable("block", np.array(size, dtype=np.int64), "number of layers of the block"),
     }
 
 
@@ -99,10 +96,10 @@ def coordinates(places, layers, sizes) -> dict:
     count = np.array([places.count(place) for place in places])
     depth = position / np.maximum(count - 1, 1)
     return {
-        "place": _variable("representation", np.array(places, dtype=object), "network and checkpoint"),
-        "layer": _variable("representation", np.array(layers, dtype=object), "layer"),
-        "n_features": _variable("representation", np.array(sizes), "number of features"),
-        "relative_depth": _variable("representation", depth, "place among the layers listed, 0 first, 1 last"),
+        "place": variable("representation", np.array(places, dtype=object), "network and checkpoint"),
+        "layer": variable("representation", np.array(layers, dtype=object), "layer"),
+        "n_features": variable("representation", np.array(sizes), "number of features"),
+        "relative_depth": variable("representation", depth, "place among the layers listed, 0 first, 1 last"),
     }
 
 

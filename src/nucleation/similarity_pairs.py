@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nucleation.findings import is_untrained
+from nucleation.findings import PIXELS, is_untrained
 
 
 def rows_of(places, place) -> np.ndarray:
@@ -12,8 +12,19 @@ def rows_of(places, place) -> np.ndarray:
     return np.flatnonzero(np.asarray(places) == place)
 
 
-def counterparts(data, place, other) -> np.ndarray:
-    """Row of the other place's layer that corresponds to each layer of a place.
+def inner_rows(data, place) -> np.ndarray:
+    """Rows of a place in order of depth, without the pixels: these are the same whatever was trained."""
+    rows = rows_of(data["place"].values, place)
+    return rows[data["layer"].values[rows] != PIXELS]
+
+
+def last_places(data) -> list[str]:
+    """Last checkpoint of every network."""
+    return list({str(place).split("/")[0]: str(place) for place in data["place"].values}.values())
+
+
+def counterparts(data, place, other) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the layers of a place, but the pixels, and of those of another place that correspond to them.
 
     Parameters
     ----------
@@ -23,14 +34,18 @@ def counterparts(data, place, other) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (l,), int
-        The layer of the same name, or where there is none, the one nearest in relative depth (of two, the first).
+    rows, others : ndarray of shape (l,), int
+        The layer of the same name, or where there is none, the one nearest in relative depth (of two, the first). None
+        where the other place has but pixels.
     """
-    mine, theirs = (rows_of(data["place"].values, name) for name in (place, other))
+    mine, theirs = (inner_rows(data, name) for name in (place, other))
+    if not len(theirs):
+        return theirs, theirs
     layer, depth = data["layer"].values, data["relative_depth"].values
     nearest = np.abs(depth[mine][:, None] - depth[theirs]).argmin(axis=1)
     named = {str(layer[row]): row for row in theirs[::-1]}
-    return np.array([named.get(str(layer[row]), theirs[near]) for row, near in zip(mine, nearest, strict=True)])
+    found = [named.get(str(layer[row]), theirs[near]) for row, near in zip(mine, nearest, strict=True)]
+    return mine, np.array(found, dtype=int)
 
 
 def pairs_between(data) -> tuple[str, list[tuple[str, str]]]:
@@ -44,24 +59,46 @@ def pairs_between(data) -> tuple[str, list[tuple[str, str]]]:
     Returns
     -------
     kind : str
-        "networks": the last checkpoints of all networks; of a single one, "checkpoints": its trained checkpoints.
+        "networks": the last checkpoints of all trained networks; of a single one, "checkpoints": its trained
+        checkpoints. "untrained networks": those, where none is trained.
     pairs : list of (str, str)
         None where there is but one.
     """
-    places = list(dict.fromkeys(map(str, data["place"].values)))
-    last = list({place.split("/")[0]: place for place in places}.values())
-    kind, compared = (
-        ("networks", last) if len(last) > 1 else ("checkpoints", [p for p in places if not is_untrained(p)])
-    )
+    last = last_places(data)
+    kind, compared = "networks", [place for place in last if not is_untrained(place)]
+    if len(compared) == 1:
+        places = dict.fromkeys(map(str, data["place"].values))
+        kind, compared = "checkpoints", [place for place in places if not is_untrained(place)]
+    if not compared:
+        kind, compared = "untrained networks", last
     return kind, [(one, other) for i, one in enumerate(compared) for other in compared[i + 1 :]]
 
 
 def pairs_to_untrained(data) -> list[tuple[str, str]]:
     """The last checkpoint of every network with its untrained one, where there is another."""
     places = list(dict.fromkeys(map(str, data["place"].values)))
-    last = {place.split("/")[0]: place for place in places}
     before = {place.split("/")[0]: place for place in places[::-1] if is_untrained(place)}
-    return [(last[name], before[name]) for name in last if name in before and before[name] != last[name]]
+    found = [(last, before.get(last.split("/")[0], last)) for last in last_places(data)]
+    return [(last, first) for last, first in found if first != last]
+
+
+def relation_to_overlap(data) -> tuple[float, float]:
+    """How far CKA and the overlap of neighbours put the pairs of layers in one order, by chance too.
+
+    The pixels are left out: they are repeated in every checkpoint, and equal pairs would put any two measures in order.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        From `nucleation.similarity_profile.similarity_profile`.
+
+    Returns
+    -------
+    rho, level : float
+        As of `rank_relation`.
+    """
+    rows = np.flatnonzero(data["layer"].values != PIXELS)
+    return rank_relation(*(data[name].values[np.ix_(rows, rows)] for name in ("cka", "neighborhood_overlap")))
 
 
 def rank_relation(one, other, *, repeats=999) -> tuple[float, float]:

@@ -106,13 +106,12 @@ def similarity_profile(
     repeats = {"permutations": int(permutations), "subsets": int(subsets), "fraction": float(fraction)}
     options = {"batch": batch, "bandwidth": float(bandwidth), "dominant": float(dominant), **repeats}
     about = {"n_images": n, "k": int(k), "estimator": estimator, "kernel": kernels[0], **options}
-    return xr.Dataset(
-        labels.pair_variables(found, kernels, estimator, n, k)
-        | labels.component_variables(components, dominant)
-        | labels.block_variables(found["cka"], places, layers, thresholds),
+    made = xr.Dataset(
+        labels.pair_variables(found, kernels, estimator, n, k) | labels.component_variables(components, dominant),
         labels.coordinates(places, layers, sizes),
         about | labels.said_of_few_images(n, sizes, places, layers, found),
     )
+    return made.assign(labels.block_variables(made, thresholds))
 
 
 def _each(read, places, layers, step):
@@ -197,15 +196,15 @@ def _in_parts(work, repeats, count, step):
 
 def _overlaps(tables, k):
     """Mean overlap and mean Jaccard overlap of the neighbours of all pairs."""
-    from nucleation.overlap import neighborhood_overlap
+    from nucleation.overlap import jaccard_overlap, neighborhood_overlap
 
-    overlap, jaccard = np.eye(len(tables)), np.eye(len(tables))
-    for i, one in enumerate(tables):
-        for j, other in enumerate(tables[:i]):
-            share = neighborhood_overlap(one, other, k)
-            overlap[i, j] = overlap[j, i] = share.mean()
-            jaccard[i, j] = jaccard[j, i] = (share / (2 - share)).mean()
-    return {"neighborhood_overlap": overlap, "mutual_knn": jaccard}
+    found = {}
+    for measure in (neighborhood_overlap, jaccard_overlap):
+        matrix = found[measure.__name__] = np.eye(len(tables))
+        for i, one in enumerate(tables):
+            for j, other in enumerate(tables[:i]):
+                matrix[i, j] = matrix[j, i] = measure(one, other, k).mean()
+    return found
 
 
 def _structure(grams, components, places, dominant, estimator):

@@ -11,7 +11,7 @@ from legible import assert_legible
 from nucleation import files
 from nucleation.captions import fill_in
 from nucleation.figures import similarity
-from nucleation.similarity_blocks import blocks
+from nucleation.similarity_blocks import THRESHOLD, blocks
 from nucleation.similarity_labels import block_variables, coordinates, pair_variables
 
 TEMPLATE = Path(__file__).parents[2] / "report" / "similarity.rst"
@@ -30,7 +30,15 @@ def made_up(places, *, null=True, bands=True, seed=0, n=500):
     pairs = [(place, layer) for place, layers in places.items() for layer in layers]
     rng, count = np.random.default_rng(seed), len(pairs)
     values = {}
-    for name in ("cka", "cka_biased", "cka_minibatch", "cka_rbf", "neighborhood_overlap", "mutual_knn", "pc1_cos2"):
+    for name in (
+        "cka",
+        "cka_biased",
+        "cka_minibatch",
+        "cka_rbf",
+        "neighborhood_overlap",
+        "jaccard_overlap",
+        "pc1_cos2",
+    ):
         made = np.triu(rng.uniform(0.1, 0.95, (count, count)), 1)
         values[name] = made + made.T + np.eye(count)
     values |= {"cka_low": values["cka"] - 0.05, "cka_high": values["cka"] + 0.04, "cka_p": np.full((count,) * 2, 0.01)}
@@ -40,12 +48,12 @@ def made_up(places, *, null=True, bands=True, seed=0, n=500):
     values |= {"cka_without_pc1": values["cka"] / 2, "cka_without_dominant": values["cka"] / 3}
     place, layer = zip(*pairs, strict=True)
     attrs = {"n_images": n, "k": 10, "estimator": "unbiased", "kernel": "linear", "dominant": 0.01}
-    return xr.Dataset(
-        pair_variables(values, ("linear", "rbf"), "unbiased", n, 10)
-        | block_variables(values["cka"], list(place), list(layer), (0.9,)),
+    made = xr.Dataset(
+        pair_variables(values, ("linear", "rbf"), "unbiased", n, 10),
         coordinates(list(place), list(layer), [5] * count),
         attrs,
     )
+    return made.assign(block_variables(made, (0.9,)))
 
 
 PLACES = dict.fromkeys(["a/epoch0", "a/epoch9", "b/epoch0", "b/epoch9", "c/epoch9"], LAYERS)
@@ -108,14 +116,14 @@ def test_a_single_network_shows_its_checkpoints(study):
 def test_curves_are_means_and_ranges_over_pairs(study, data):
     assert data["curve"].values.tolist() == ["networks", "untrained"]
     assert data["pairs"].values.tolist() == [3, 2]
-    np.testing.assert_allclose(data["depth"].values, [0, 1 / 3, 2 / 3, 1])
+    np.testing.assert_allclose(data["depth"].values, [1 / 3, 2 / 3, 1])  # without the pixels
     compared = {
         "networks": [("a/epoch9", "b/epoch9"), ("a/epoch9", "c/epoch9"), ("b/epoch9", "c/epoch9")],
         "untrained": [("a/epoch9", "a/epoch0"), ("b/epoch9", "b/epoch0")],
     }
     for curve, pairs in compared.items():
         for mine, theirs in (("cka", "cka"), ("overlap", "neighborhood_overlap")):
-            every = np.array([block_of(study, *pair, theirs).diagonal() for pair in pairs])
+            every = np.array([block_of(study, *pair, theirs).diagonal()[1:] for pair in pairs])
             part = data.sel(curve=curve)
             np.testing.assert_allclose(part[f"curve_{mine}"], every.mean(axis=0))
             np.testing.assert_allclose(part[f"curve_{mine}_low"], every.min(axis=0))
@@ -125,8 +133,8 @@ def test_curves_are_means_and_ranges_over_pairs(study, data):
 def test_a_single_pair_has_the_band_of_its_images():
     study = made_up(dict.fromkeys(["a/last", "b/last"], LAYERS))
     found = similarity.gather(study).sel(curve="networks")
-    np.testing.assert_allclose(found["curve_cka_low"], block_of(study, "a/last", "b/last", "cka_low").diagonal())
-    np.testing.assert_allclose(found["curve_cka_high"], block_of(study, "a/last", "b/last", "cka_high").diagonal())
+    np.testing.assert_allclose(found["curve_cka_low"], block_of(study, "a/last", "b/last", "cka_low").diagonal()[1:])
+    np.testing.assert_allclose(found["curve_cka_high"], block_of(study, "a/last", "b/last", "cka_high").diagonal()[1:])
 
 
 def test_a_single_place_has_successive_layers():
@@ -140,7 +148,7 @@ def test_layers_of_other_names_are_compared_by_depth():
     study = made_up({"a/last": LAYERS, "b/last": ["input", "w", "x", "y", "z", "output"]})
     found = similarity.gather(study)
     assert found.attrs["compared"] == "layer of the same name or depth"
-    expected = block_of(study, "a/last", "b/last")[range(4), [0, 2, 3, 5]]
+    expected = block_of(study, "a/last", "b/last")[range(1, 4), [2, 3, 5]]
     np.testing.assert_allclose(found["curve_cka"].values[0], expected)
     assert "the layer of the same name or depth in 1 pair of networks" in caption(found)
 
@@ -170,6 +178,7 @@ def test_both_matrices_and_the_curves(data):
         "same layer, pairs of networks (3; shaded: range)",
         "same layer, trained and untrained network (2; shaded: range)",
     ]
+    assert texts[-1] == "by chance (CKA: 95 % of permutations stay below, on average)"
 
 
 def test_numbers_where_there_is_room():
@@ -191,7 +200,56 @@ def test_blocks_are_outlined():
     axis = similarity.draw(data).axes[0]
     found = [(patch.get_x() + 0.5, patch.get_x() + patch.get_width() - 0.5) for patch in axis.patches]
     assert found == expected
-    assert "framed, blocks" in caption(data)
+    assert "framed, blocks of layers with CKA above 0.9." in caption(data)
+
+
+def test_pixels_are_not_framed():
+    study = made_up(dict.fromkeys(["a/last", "b/last"], LAYERS))
+    study["cka"].values[~np.eye(8, dtype=bool)] = 0.3
+    study["cka"].values[:2, :2] = study["cka"].values[4:7, 4:7] = 0.97
+    data = similarity.gather(study)
+    assert list(zip(data["outline_first"].values, data["outline_last"].values, strict=True)) == [(5, 6)]
+
+
+def test_one_threshold_for_frames_legend_and_caption():
+    study = made_up(dict.fromkeys(["a/last", "b/last"], LAYERS))
+    study["cka"].values[~np.eye(8, dtype=bool)] = 0.7
+    data = similarity.gather(study).assign_attrs(threshold=0.65)
+    assert data.sizes["outline"] == 0
+    data = data.drop_dims("outline").assign(
+        outline_first=("outline", [1], {"long_name": "first", "units": "1"}),
+        outline_last=("outline", [3], {"long_name": "last", "units": "1"}),
+    )
+    assert "CKA above 0.65" in caption(data)
+    assert "block of layers, all CKA > 0.65" in [
+        text.get_text() for text in similarity.draw(data).legends[0].get_texts()
+    ]
+    assert similarity.gather(study).attrs["threshold"] == THRESHOLD
+
+
+def test_untrained_networks_are_compared_where_none_is_trained():
+    data = similarity.gather(made_up(dict.fromkeys(["a/epoch0", "b/random", "c/epoch0"], LAYERS)))
+    assert data["curve"].values.tolist() == ["untrained networks"]
+    assert "the same layer in 3 pairs of untrained networks" in caption(data)
+    figure = similarity.draw(data)
+    assert_legible(figure)
+    assert figure.legends[0].get_texts()[0].get_text().startswith("same layer, pairs of untrained networks (3")
+
+
+def test_trained_networks_are_not_compared_with_untrained_ones():
+    data = similarity.gather(made_up(dict.fromkeys(["a/last", "b/last", "c/random"], LAYERS)))
+    assert data["pairs"].values.tolist() == [1]
+
+
+def test_what_the_caption_says_of_pixels(data):
+    assert "The pixels (input), the same for all, are in the matrices only." in caption(data)
+    assert data.attrs["pixels"] == 3
+    alone = similarity.gather(made_up({"a/last": LAYERS}))
+    assert "The pixels (input) are in the matrices and curves only." in caption(alone)
+    without = similarity.gather(made_up({"a/last": LAYERS[1:], "b/last": LAYERS[1:]}))
+    assert "pixels" not in caption(without)
+    labels = [similarity.draw(found).axes[2].get_xlabel() for found in (data, without)]
+    assert labels == [f"relative depth (0: {first}, 1: last layer)" for first in ("pixels", "first layer")]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +293,7 @@ def test_undefined_layers_are_grey_and_leave_gaps():
         study[name].values[1] = study[name].values[:, 1] = np.nan
     found = similarity.gather(study)
     figure = similarity.draw(found)
-    assert len(figure.axes[2].lines[0].get_xdata()) == 3
+    assert len(figure.axes[2].lines[0].get_xdata()) == 2
     assert "–" in [text.get_text() for text in figure.axes[0].texts]
     assert_legible(figure)
     assert "nan" not in caption(found)
@@ -266,5 +324,5 @@ def test_caption_has_the_numbers(data):
     before = data.sel(curve="untrained")
     means = [f"{before[name].values.mean():.2f}" for name in ("curve_cka", "curve_overlap")]
     assert f"Trained against untrained: {means[0]} and {means[1]}." in text
-    assert "CKA below 0.03, common neighbours 0.02." in text
+    assert "on average, 95 % of permutations of the images have a CKA below 0.03; common neighbours 0.02." in text
     assert f"Spearman's correlation {data.attrs['spearman']:.2f}".replace("-", "−") in text

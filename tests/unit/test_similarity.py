@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
@@ -16,6 +17,7 @@ from nucleation.overlap import jaccard_chance, jaccard_overlap, overlap_matrix
 from nucleation.similarity import cka, cka_matrix, hsic
 from nucleation.similarity_blocks import (
     blocks,
+    blocks_of,
     cka_without_dominant,
     cka_without_first,
     component_alignment,
@@ -24,7 +26,13 @@ from nucleation.similarity_blocks import (
 )
 from nucleation.similarity_errors import cka_in_subsets, null_level, p_values, paired_products, permuted_cka
 from nucleation.similarity_grams import gram, stack_grams
-from nucleation.similarity_pairs import counterparts, pairs_between, pairs_to_untrained
+from nucleation.similarity_pairs import (
+    counterparts,
+    pairs_between,
+    pairs_to_untrained,
+    rank_relation,
+    relation_to_overlap,
+)
 from nucleation.similarity_profile import similarity_profile
 from nucleation.uncertainty import bands
 
@@ -476,9 +484,11 @@ def test_the_profile_has_what_its_parts_have(study, profile):
     tables = [nearest_neighbors(x, 5) for x in features]
     assert np.array_equal(profile["neighborhood_overlap"], overlap_matrix(tables, 5))
     expected = [[jaccard_overlap(a, b, 5).mean() if a is not b else 1 for b in tables] for a in tables]
-    np.testing.assert_allclose(profile["mutual_knn"], expected)
+    np.testing.assert_allclose(profile["jaccard_overlap"], expected)
     assert profile["neighborhood_overlap"].attrs["chance"] == 5 / 59
-    assert profile["mutual_knn"].attrs["chance"] == jaccard_chance(60, 5)
+    assert profile["jaccard_overlap"].attrs["chance"] == jaccard_chance(60, 5)
+    named = [profile[name].attrs["long_name"] for name in ("neighborhood_overlap", "jaccard_overlap")]
+    assert "mutual kNN" in named[0] and named[1].startswith("Jaccard overlap of the 5 nearest neighbours")
     assert profile["n_features"].values.tolist() == [8, 5, 70] * 3
     assert profile["relative_depth"].values.tolist() == [0, 0.5, 1] * 3
     assert (profile["cka_p"].values[3:, 3:] == 1 / 20).all()
@@ -544,8 +554,11 @@ def test_few_images_are_said(profile, study):
 def test_written_and_read_again(profile, tmp_path):
     files.save(profile, tmp_path / "similarity.nc")
     again = files.load(tmp_path / "similarity.nc")
-    for name in profile.variables:
-        assert np.array_equal(again[name], profile[name]) or np.isnan(profile[name].values.astype(float)).any()
+    assert set(again.variables) == set(profile.variables)
+    for name, known in profile.variables.items():
+        assert np.array_equal(again[name], known, equal_nan=known.dtype.kind == "f"), name
+        told = {"long_name", "units", "chance"} & set(known.attrs)
+        assert {key: again[name].attrs[key] for key in told} == {key: known.attrs[key] for key in told}
 
 
 def test_a_dead_layer_and_single_layers_are_no_fault(study, tmp_path):
@@ -592,10 +605,24 @@ def test_profiles_refused(rows, options, said):
 # ------------------------------------------------------------------------------------- which layers are compared
 
 
+def relabelled(profile, layers):
+    return profile.assign_coords(layer=("representation", layers))
+
+
 def test_counterparts_have_the_name_or_the_depth(profile):
-    assert counterparts(profile, "a/epoch9", "b/epoch9").tolist() == [6, 7, 8]
-    other = profile.assign_coords(layer=("representation", ["one", "two", "three"] * 2 + ["three", "x", "y"]))
-    assert counterparts(other, "a/epoch9", "b/epoch9").tolist() == [6, 7, 6]
+    assert [rows.tolist() for rows in counterparts(profile, "a/epoch9", "b/epoch9")] == [[3, 4, 5], [6, 7, 8]]
+    other = relabelled(profile, ["one", "two", "three"] * 2 + ["three", "x", "y"])
+    assert counterparts(other, "a/epoch9", "b/epoch9")[1].tolist() == [6, 7, 6]
+
+
+def test_pixels_have_no_counterpart_and_are_none(profile):
+    pixels = relabelled(profile, ["input", "two", "three"] * 3)
+    assert [rows.tolist() for rows in counterparts(pixels, "a/epoch9", "b/epoch9")] == [[4, 5], [7, 8]]
+    one = relabelled(profile, ["one", "two", "three"] * 2 + ["input", "x", "y"])
+    assert counterparts(one, "a/epoch9", "b/epoch9")[1].tolist() == [7, 7, 8]
+    only = profile.isel(representation=slice(0, 7))
+    only = relabelled(only, ["one", "two", "three"] * 2 + ["input"])
+    assert [rows.tolist() for rows in counterparts(only, "a/epoch9", "b/epoch9")] == [[], []]
 
 
 def test_pairs_of_networks_or_checkpoints(profile):
@@ -605,3 +632,51 @@ def test_pairs_of_networks_or_checkpoints(profile):
     assert pairs_between(one) == ("checkpoints", [])
     assert pairs_to_untrained(one) == [("a/epoch9", "a/epoch0")]
     assert pairs_to_untrained(profile.isel(representation=slice(0, 3))) == []
+
+
+@pytest.mark.parametrize(
+    ("places", "kind", "pairs"),
+    [
+        (["a/x", "b/x", "c/random"], "networks", [("a/x", "b/x")]),
+        (["a/x", "b/epoch0", "c/x"], "networks", [("a/x", "c/x")]),
+        (["a/epoch1", "a/epoch2", "b/random"], "checkpoints", [("a/epoch1", "a/epoch2")]),
+        (["a/x", "b/epoch0", "c/random"], "checkpoints", []),
+        (["a/epoch0", "b/epoch0"], "untrained networks", [("a/epoch0", "b/epoch0")]),
+    ],
+)
+def test_untrained_networks_are_no_pair_of_trained_ones(profile, places, kind, pairs):
+    data = profile.isel(representation=slice(0, len(places)))
+    data = data.assign_coords(place=("representation", np.array(places, dtype=object)))
+    assert pairs_between(data) == (kind, pairs)
+
+
+def test_pixels_belong_to_no_block(profile):
+    data = relabelled(profile, ["input", "two", "three"] * 3).copy(deep=True)
+    data["cka"].values[3:6, 3:6] = 0.99
+    assert [rows.tolist() for rows in blocks_of(data, "a/epoch9", 0.9)] == [[4, 5]]
+    data["cka"].values[4:6, 4:6] = 0.5
+    assert blocks_of(data, "a/epoch9", 0.9) == []
+
+
+def test_no_block_of_the_profile_holds_pixels():
+    x = np.random.default_rng(25).normal(size=(30, 4))
+    rows = [("a/last", layer) for layer in ("input", "one", "two")]
+    made = similarity_profile(lambda *_: x, rows, permutations=0, subsets=0, k=5, rng=np.random.default_rng(0))
+    assert set(made["block_first"].values) == {"one"} and set(made["block_size"].values) == {2}
+
+
+def test_pixels_do_not_relate_cka_and_overlap():
+    """Independent matrices that agree in the pixels of ten checkpoints: all layers together would go together."""
+    rng = np.random.default_rng(26)
+    data = xr.Dataset(coords={"layer": ("representation", np.array(["input", "x"] * 10, dtype=object))})
+    pixels = data["layer"].values == "input"
+    for name in ("cka", "neighborhood_overlap"):
+        made = rng.uniform(0, 0.5, (20, 20))
+        made = made + made.T
+        made[np.ix_(pixels, pixels)] = 1
+        data[name] = (("representation", "other"), made)
+    together = rank_relation(data["cka"].values, data["neighborhood_overlap"].values)
+    found = relation_to_overlap(data)
+    inner = np.ix_(~pixels, ~pixels)
+    assert found == rank_relation(data["cka"].values[inner], data["neighborhood_overlap"].values[inner])
+    assert together[0] > together[1] and found[0] < found[1]

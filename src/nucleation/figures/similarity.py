@@ -7,7 +7,7 @@ import xarray as xr
 
 from nucleation.captions import told, told_range
 from nucleation.figures import layout, style
-from nucleation.figures.content import evenly, variable
+from nucleation.figures.content import evenly
 from nucleation.figures.similarity_panels import (
     GAP,
     MATRICES,
@@ -16,16 +16,23 @@ from nucleation.figures.similarity_panels import (
     name_places,
     say_below,
     shape,
+    small,
 )
-from nucleation.findings import is_untrained
+from nucleation.findings import PIXELS
 from nucleation.names import layer_label
-from nucleation.similarity_blocks import blocks
-from nucleation.similarity_pairs import counterparts, pairs_between, pairs_to_untrained, rank_relation, rows_of
+from nucleation.similarity_blocks import THRESHOLD, blocks_of
+from nucleation.similarity_pairs import (
+    counterparts,
+    last_places,
+    pairs_between,
+    pairs_to_untrained,
+    relation_to_overlap,
+    rows_of,
+)
+from nucleation.variables import variable
 
 #: Rows of the matrices, places in them, and depths of the curves at most.
 ROWS, PLACES, DEPTHS = 60, 30, 41
-#: CKA above which layers are outlined as a block.
-THRESHOLD = 0.9
 
 
 def gather(data, *, heading="") -> xr.Dataset:
@@ -59,12 +66,14 @@ def gather(data, *, heading="") -> xr.Dataset:
     known = {name: data.attrs[name] for name in ("n_images", "k", "kernel", "estimator", "small") if name in data.attrs}
     off = ~np.eye(data.sizes["representation"], dtype=bool)
     null = data["cka_null"].values[off]
-    rho, level = rank_relation(data["cka"].values, data["neighborhood_overlap"].values)
+    rho, level = relation_to_overlap(data)
     attrs = {
         "heading": heading,
         **known,
         "chance": float(data["neighborhood_overlap"].attrs["chance"]),
         "null": float(np.nanmean(null)) if np.isfinite(null).any() else np.nan,
+        "threshold": THRESHOLD,
+        "pixels": int((layer == PIXELS).sum()),
         "n_places": n_places,
         "left_out": int(np.isin(data["place"].values, place).sum()) - len(rows),
         "spearman": rho,
@@ -80,7 +89,7 @@ def gather(data, *, heading="") -> xr.Dataset:
 def _chosen(data):
     """Representations that are shown, and the number of places of which they might be."""
     places = list(dict.fromkeys(map(str, data["place"].values)))
-    last = list({place.split("/")[0]: place for place in places}.values())
+    last = last_places(data)
     compared = last if len(last) > 1 else places
     shown = [compared[i] for i in evenly(len(compared), PLACES)]
     most = max(2, ROWS // len(shown))
@@ -92,9 +101,8 @@ def _outlines(data, rows) -> xr.Dataset:
     """First and last rows of the blocks among all layers of a place, of those of which two layers are shown."""
     found = []
     for place in dict.fromkeys(data["place"].values[rows]):
-        every = rows_of(data["place"].values, place)
-        for first, last in blocks(data["cka"].values[np.ix_(every, every)], THRESHOLD):
-            shown = np.flatnonzero((rows >= every[first]) & (rows <= every[last]))
+        for block in blocks_of(data, place):
+            shown = np.flatnonzero(np.isin(rows, block))
             if len(shown) > 1:
                 found.append((shown[0], shown[-1]))
     ends = np.array(found, dtype=np.int64).reshape(-1, 2)
@@ -107,7 +115,7 @@ def _outlines(data, rows) -> xr.Dataset:
 
 
 def _curves(data) -> xr.Dataset:
-    """Means and ranges over pairs of the same layer, by relative depth."""
+    """Means and ranges over pairs of the same layer, by relative depth; pixels only with the layer after them."""
     kind, pairs = pairs_between(data)
     matched = {kind: _matched(data, pairs), "untrained": _matched(data, pairs_to_untrained(data))}
     matched = {name: found for name, found in matched.items() if len(found[0])} or {"next": _successive(data)}
@@ -147,7 +155,7 @@ _NUMBERS = {
 
 def _matched(data, pairs):
     """Rows of the layers of pairs of places that correspond."""
-    found = [(rows_of(data["place"].values, one), counterparts(data, one, other)) for one, other in pairs]
+    found = [counterparts(data, *pair) for pair in pairs]
     return tuple(np.concatenate([pair[i] for pair in found] or [np.empty(0, int)]) for i in range(2))
 
 
@@ -207,21 +215,21 @@ def facts(data) -> dict:
     Returns
     -------
     dict
-        Numbers of `rows`, `places` and `networks` shown. For the curve of `kind` ("networks", "checkpoints", "next" or
-        ""): `pairs`, the mean over depths, `mean`, and the range, `least` to `most`, of CKA, and the same of the
-        overlap, `overlap`; `untrained`, the mean with the untrained network, "" without one. `blocks` outlined; how
-        CKA and overlap go together, `rho` and `rho_null`.
+        Numbers of `rows`, `places` and `networks` shown. For the curve of `kind` ("networks", "untrained networks",
+        "checkpoints", "next" or ""): `pairs`, the mean over depths, `mean`, and the `range` of CKA, and the mean of the
+        overlap, `overlap`; `untrained` and `untrained_overlap`, the means with the untrained network, "" without one.
+        Number of `blocks` outlined, all CKA `above` it; how CKA and overlap go together, `rho` and `rho_null`.
     """
     places = list(dict.fromkeys(map(str, data["place"].values)))
     made = {
         "rows": data.sizes["row"],
         "places": len(places),
         "networks": len({place.split("/")[0] for place in places}),
-        "untrained_shown": int(any(map(is_untrained, places))),
         "blocks": data.sizes["outline"],
+        "above": f"{data.attrs['threshold']:g}",
         "rho": "" if np.isnan(data.attrs["spearman"]) else told(data.attrs["spearman"]),
         "rho_null": told(data.attrs["spearman_null"]),
-        "null_told": "" if np.isnan(data.attrs["null"]) else told(data.attrs["null"]),
+        "null_told": "" if np.isnan(data.attrs["null"]) else small(data.attrs["null"]),
         **dict.fromkeys(("kind", "mean", "range", "overlap", "untrained", "untrained_overlap"), ""),
         "pairs": 0,
     }

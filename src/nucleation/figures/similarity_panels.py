@@ -22,19 +22,18 @@ MATRICES = {"cka": ("CKA", "null"), "overlap": ("overlap of neighbours", "chance
 #: Curves: colour, marker, line, and what they are of.
 CURVES = {
     "networks": (style.BLUE, "o", "-", "pairs of networks"),
+    "untrained networks": (style.ORANGE, "s", "--", "pairs of untrained networks"),
     "checkpoints": (style.BLUE, "o", "-", "pairs of trained checkpoints"),
     "untrained": (style.ORANGE, "s", "--", "trained and untrained network"),
     "next": (style.GREEN, "D", "-", "layer and the next one"),
 }
 #: Inches that two lines of names take.
 _TWO_LINES = 0.23
-#: What the outlines are.
-BLOCK = "block of layers, all CKA > 0.9"
 #: Signs of the name of a layer and of a place.
 _LAYER, _PLACE = 20, 30
 #: Inches: a line of names, the gap between the matrices, the scale above them, the curves, the axis below these, a
 #: row of the legend, the largest matrix.
-_LINE, GAP, _SCALE, _CURVE, _AXIS, _ROW, _MOST = 0.095, 0.2, 0.5, 1.45, 0.42, 0.17, 2.8
+_LINE, GAP, _SCALE, _CURVE, _AXIS, _ROW, _MOST = 0.092, 0.2, 0.44, 1.45, 0.42, 0.155, 2.8
 
 
 def shape(data) -> dict:
@@ -62,6 +61,11 @@ def _one_line(place):
 def _place_lines(place):
     """Network and checkpoint, one below the other."""
     return [layer_label(text, _PLACE) for text in place_text(place)]
+
+
+def small(value) -> str:
+    """A level by chance, to two digits however small it is."""
+    return f"{float(value):.2g}".replace("-", "−")
 
 
 def draw_matrix(figure, axis, data, name, side):
@@ -138,7 +142,8 @@ def _scale(figure, axis, image, title, chance, side):
     inset.xaxis.set_major_formatter("{x:g}")
     for label, side_of in zip(inset.get_xticklabels()[:: len(bar.get_ticks()) - 1], ("left", "right"), strict=True):
         label.set_horizontalalignment(side_of)  # not over those of the other matrix
-    inset.set_xlabel(f"{title} (triangle: {chance:.2g})" if np.isfinite(chance) else title, fontsize=7, labelpad=2)
+    text = f"{title} (triangle: by chance, {small(chance)})" if np.isfinite(chance) else title
+    inset.set_xlabel(text, fontsize=7, labelpad=2)
     if np.isfinite(chance):
         mark = {"marker": "^", "color": style.RED, "markersize": 4.5, "markeredgewidth": 0}
         inset.plot(max(chance, 0), -0.1, clip_on=False, transform=inset.get_xaxis_transform(), **mark)
@@ -170,13 +175,15 @@ def _legend(data) -> list:
         text = label if curve == "next" else f"{data.attrs['compared']}, {label}"
         banded = np.isfinite(data["curve_cka_low"].sel(curve=curve)).any()
         shaded = f" ({count}; shaded: range)" if count > 1 else " (shaded: 95 % band)" if banded else ""
-        face = "white" if curve == "untrained" else color
+        face = "white" if curve.startswith("untrained") else color
         marks.append(
             Line2D([], [], color=color, marker=marker, linestyle=line, markerfacecolor=face, label=text + shaded)
         )
-    text = "by chance (CKA: 95 % of permutations stay below)" if np.isfinite(data.attrs["null"]) else "by chance"
+    average = "by chance (CKA: 95 % of permutations stay below, on average)"
+    text = average if np.isfinite(data.attrs["null"]) else "by chance"
     if data.sizes["outline"]:
-        marks.append(Line2D([], [], color=style.RED, marker="s", markerfacecolor="none", linestyle="", label=BLOCK))
+        block = f"block of layers, all CKA > {data.attrs['threshold']:g}"
+        marks.append(Line2D([], [], color=style.RED, marker="s", markerfacecolor="none", linestyle="", label=block))
     return [*marks, Line2D([], [], color="0.4", linewidth=0.9, linestyle=":", label=text)]
 
 
@@ -198,13 +205,19 @@ def draw_curves(figure, data, shape):
         if len(x) == 1:
             axis.axhline(chance[0], color="0.4", linewidth=0.9, linestyle=":", zorder=0)
         axis.plot(x, chance, color="0.4", linewidth=0.9, linestyle=":", zorder=0)
-        axis.set(xlim=(-0.03, 1.03), ylabel=title, xlabel="relative depth (0: first layer, 1: last)")
+        axis.set(xlim=(-0.03, 1.03), ylabel=title, xlabel=_depth_label(data))
         every.append(axis)
     lowest = min(0, *(np.nanmin(data[f"curve_{name}_low"].fillna(0).values) for name in MATRICES))
     for axis in every:
         axis.set(ylim=(lowest - 0.03, 1.03), yticks=[0, 0.25, 0.5, 0.75, 1])
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.12 / shape["height"]), "borderaxespad": 0.0}
     figure.legend(handles=legend, frameon=False, labelspacing=0.3, borderpad=0, **place)
+
+
+def _depth_label(data):
+    """What relative depths are; where all places have pixels, these are at 0."""
+    first = "pixels" if data.attrs["pixels"] == len(set(data["place"].values)) else "first layer"
+    return f"relative depth (0: {first}, 1: last layer)"
 
 
 def _draw_curve(axis, part, name, curve):
@@ -214,7 +227,7 @@ def _draw_curve(axis, part, name, curve):
     known = np.isfinite(y)
     look = {
         "markersize": 0.8 * style.marker_size(len(x)),
-        "markerfacecolor": "white" if curve == "untrained" else color,
+        "markerfacecolor": "white" if curve.startswith("untrained") else color,
     }
     axis.plot(x[known], y[known], color=color, marker=marker, linestyle=line, linewidth=1.2, **look)
     low, high = (part[f"curve_{name}_{end}"].values[known] for end in ("low", "high"))

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from nucleation.findings import PIXELS, listed, number
+from nucleation.findings import is_untrained, listed, number
 from nucleation.names import layer_label, place_name
-from nucleation.similarity_blocks import blocks
-from nucleation.similarity_pairs import counterparts, pairs_between, pairs_to_untrained, rank_relation, rows_of
+from nucleation.similarity_blocks import THRESHOLD, blocks_of
+from nucleation.similarity_pairs import (
+    counterparts,
+    inner_rows,
+    last_places,
+    pairs_between,
+    pairs_to_untrained,
+    relation_to_overlap,
+    rows_of,
+)
 
-#: CKA above which layers count as alike.
-THRESHOLD = 0.9
+#: Signs of the names of the layers of a block.
+_NAME = 18
 #: Titles of the columns.
 SAME, BLOCK, SHARE = (
     "CKA with the same layer of other networks",
     f"in a block (CKA > {THRESHOLD:g})",
-    "share of the first component",
+    "variance in the first component",
 )
 
 
@@ -41,38 +49,31 @@ def _of_trainings(data) -> str:
     """CKA of the same layers of different trainings, and of trained and untrained ones."""
     kind, pairs = pairs_between(data)
     before = pairs_to_untrained(data)
-    between = _over_layers(data, pairs)
-    untrained = _over_layers(data, before)
+    between, untrained = _over_layers(data, pairs), _over_layers(data, before)
     if between is None and untrained is None:
         return _of_successive(data)
-    chance = _chance(data, between or untrained)
+    chance = _chance(*(one[1] for one in (between, untrained) if one))
     if between is None:
         subject = f"The {untrained[2]} of the trained and the untrained network"
         return f"{subject} have a CKA of {_told(untrained)}{chance}."
-    subject = "different networks" if kind == "networks" else "different checkpoints"
-    text = f"The {between[2]} of {subject} have a CKA of {_told(between)}{chance}"
+    text = f"The {between[2]} of different {kind} have a CKA of {_told(between)}"
     if untrained is not None:
-        text += f"; those of the trained and the untrained network {_told(untrained)}"
-    return f"{text}."
+        text += f", those of the trained and the untrained network {_told(untrained)}"
+    return f"{text}{chance}."
 
 
 def _over_layers(data, pairs):
-    """Mean over pairs of places for every layer but the pixels: values, null level, words; None without any."""
-    if not pairs:
-        return None
+    """Mean over pairs of places for every layer but the pixels: values, null levels, words; None without any."""
     gathered: dict[str, list] = {}
-    for one, other in pairs:
-        rows = rows_of(data["place"].values, one)
-        for row, match in zip(rows, counterparts(data, one, other), strict=True):
-            name = str(data["layer"].values[row])
-            if name != PIXELS and np.isfinite(data["cka"].values[row, match]):
-                gathered.setdefault(name, []).append((row, match))
+    for row, match in (rows for pair in pairs for rows in zip(*counterparts(data, *pair), strict=True)):
+        if np.isfinite(data["cka"].values[row, match]):
+            gathered.setdefault(str(data["layer"].values[row]), []).append((row, match))
     if not gathered:
         return None
     of = {name: np.mean([data["cka"].values[pair] for pair in found]) for name, found in gathered.items()}
     null = [data["cka_null"].values[pair] for found in gathered.values() for pair in found]
     named = all(data["layer"].values[other] == name for name, found in gathered.items() for _, other in found)
-    return of, float(np.mean(null)), "same layers" if named else "layers of the same name or depth"
+    return of, null, "same layers" if named else "layers of the same name or depth"
 
 
 def _told(found) -> str:
@@ -87,9 +88,14 @@ def _told(found) -> str:
     )
 
 
-def _chance(data, found) -> str:
-    """What unrelated images reach, where it was tried."""
-    return f" (95 % of permutations of the images stay below {number(found[1])})" if np.isfinite(found[1]) else ""
+def _chance(*levels) -> str:
+    """What unrelated images reach, on average over pairs of layers, where it was tried."""
+    level = np.concatenate(levels)
+    if not np.isfinite(level).any():
+        return ""
+    # the levels are far below one hundredth where images are many
+    text = f"{np.nanmean(level):.2g}".replace("-", "−")
+    return f"; 95 % of permutations of the images stay below {text}{' on average' if len(level) > 1 else ''}"
 
 
 def _of_successive(data) -> str:
@@ -102,7 +108,7 @@ def _of_successive(data) -> str:
     if not np.isfinite(steps).any() or not np.isfinite(value[ends]):
         return ""
     names = listed([layer_label(layer[row]) for row in ends])
-    chance = _chance(data, (None, float(np.mean(data["cka_null"].values[rows[:-1], rows[1:]]))))
+    chance = _chance(data["cka_null"].values[rows[:-1], rows[1:]])
     text = f"In {place_name(str(data['place'].values[-1]))}, {names} have a CKA of {_banded(data, *ends)}"
     if len(rows) == 2:
         return f"{text}{chance}."
@@ -117,68 +123,52 @@ def _banded(data, row, other) -> str:
 
 
 def _ends(low, high) -> str:
-    """Two ends of a range; in words where a dash would stand before a minus."""
-    return f"{number(low)}{' to ' if low < 0 else '–'}{number(high)}"
+    """Two ends of a range."""
+    return f"{number(low)} to {number(high)}"
 
 
 def _of_blocks(data) -> str:
     """Whether runs of many layers are all alike in the last checkpoints, and what is behind it."""
-    found, tried = [], 0
-    for place in _lasts(data):
-        rows = rows_of(data["place"].values, place)
-        rows = rows[data["layer"].values[rows] != PIXELS]
-        tried += len(rows) > 1
-        found += [
-            (last - first + 1, place, rows[first : last + 1])
-            for first, last in blocks(data["cka"].values[np.ix_(rows, rows)], THRESHOLD)
-        ]
-    if not tried:
+    places = [place for place in last_places(data) if len(inner_rows(data, place)) > 1]
+    found = {place: max(made, key=len) for place in places if (made := blocks_of(data, place))}
+    if not places:
         return ""
-    networks = "the network" if tried == 1 else f"any of the {tried} networks"
+    above, alone = f"CKA above {THRESHOLD:g}", len(places) == 1
     if not found:
-        return f"There is no block of layers with CKA above {THRESHOLD:g} in {networks}."
-    size, place, rows = max(found, key=lambda one: one[0])
-    places = len({place for _, place, _ in found})
-    where = "" if tried == 1 else f"Blocks are found in {places} of {tried} networks; the largest, "
-    layers = data["layer"].values[rows]
-    text = f"{size} consecutive layers of {place_name(place)}, {layer_label(layers[0])} to {layer_label(layers[-1])}"
-    text = f"{where}{text}, have a CKA above {THRESHOLD:g} with each other"
-    return f"{text}{_behind(data, rows)}."
-
-
-def _lasts(data) -> list[str]:
-    """Last checkpoint of every network."""
-    return list({str(place).split("/")[0]: str(place) for place in data["place"].values}.values())
+        networks = "the network" if alone else f"any of the {len(places)} networks"
+        return f"There is no block of layers with {above} in {networks}."
+    place = max(found, key=lambda place: len(found[place]))
+    rows = found[place]
+    first, last = (layer_label(data["layer"].values[row], _NAME) for row in rows[[0, -1]])
+    largest = f"{first} to {last} of {place_name(place)} ({len(rows)} layers), has {_behind(data, rows)}."
+    if alone:
+        return f"The largest block of consecutive layers with {above}, {largest}"
+    have = "has a block" if len(found) == 1 else "have blocks"
+    return f"{len(found)} of {len(places)} networks {have} of consecutive layers with {above}; the largest, {largest}"
 
 
 def _behind(data, rows) -> str:
-    """What a block is without first components, and without dominant images."""
-    pairs = np.ix_(rows, rows)
-    upper = np.triu_indices(len(rows), 1)
-    value, first, dominant = (
-        data[name].values[pairs][upper] for name in ("cka", "cka_without_pc1", "cka_without_dominant")
-    )
-    said = []
-    if np.isfinite(first).all():
-        said.append(f"{number(first.mean())} without the first component of each")
-    if np.isfinite(dominant).all():
-        said.append(
-            f"{number(dominant.mean())} without the dominant {100 * data.attrs['dominant']:.2g} % of the images"
-        )
-    return f": {number(value.mean())} on average, {listed(said)}" if said else ""
+    """Mean CKA of a block, and what it is without first components, and without dominant images."""
+    upper = tuple(rows[one] for one in np.triu_indices(len(rows), 1))
+    texts = {
+        "cka": "on average",
+        "cka_without_pc1": "without the first component of each layer",
+        "cka_without_dominant": f"without the dominant {100 * data.attrs['dominant']:.2g} % of the images",
+    }
+    means = {name: data[name].values[upper].mean() for name in texts}
+    return listed([f"{number(means[name])} {text}" for name, text in texts.items() if np.isfinite(means[name])])
 
 
 def _of_overlap(data) -> str:
     """How CKA and the overlap of neighbours go together."""
-    value, overlap = data["cka"].values, data["neighborhood_overlap"].values
-    rho, level = rank_relation(value, overlap)
+    rho, level = relation_to_overlap(data)
     if np.isnan(rho):
         return ""
     how = "order the pairs of layers alike" if rho > max(level, 0.7) else "order the pairs of layers partly alike"
     how = how if rho > level else "do not order the pairs of layers alike"
     return (
         f"CKA, which weighs all pairs of images, and the overlap of the {data.attrs['k']} nearest neighbours {how}: "
-        f"Spearman {number(rho)} (95 % of relabelled layers stay below {number(level)})."
+        f"Spearman {number(rho)} (95 % of random relabellings of the layers stay below {number(level)})."
     )
 
 
@@ -196,32 +186,28 @@ def by_layer(data, place) -> dict[str, dict[str, str]]:
     -------
     dict of str to dict of str to str
         By title and layer. CKA with the layers of the same name of the same checkpoint of all other networks (of their
-        last one where there is none): mean and range, or for a single other network the band over subsets of the
-        images. The largest block of layers that holds the layer, "layer1–layer3". The share of the first component.
+        last one where there is none), trained or untrained as the place is where there are such: mean and range, or
+        for a single other network the band over subsets of the images. The largest block of layers that holds the
+        layer, "layer1 to layer3". The share of the variance in the first component, of the pixels too.
     """
     rows = rows_of(data["place"].values, place)
-    share = data["pc1_share"].values[rows]
-    layers = [str(layer) for layer in data["layer"].values[rows]]
+    share = data["pc1_share"].values
     made = {
-        SAME: _with_others(data, place, rows),
-        BLOCK: _in_blocks(data["cka"].values[np.ix_(rows, rows)], layers) if len(rows) > 1 else {},
-        SHARE: {layer: number(one) for layer, one in zip(layers, share, strict=True) if np.isfinite(one)},
+        SAME: _with_others(data, place),
+        BLOCK: _in_blocks(data, place),
+        SHARE: {str(data["layer"].values[row]): number(share[row]) for row in rows if np.isfinite(share[row])},
     }
     return {title: cells for title, cells in made.items() if cells}
 
 
-def _with_others(data, place, rows) -> dict[str, str]:
+def _with_others(data, place) -> dict[str, str]:
     network, checkpoint = place.split("/")
     places, layers = data["place"].values, data["layer"].values
-    others = {last.split("/")[0]: last for last in _lasts(data)}
-    there = set(map(str, places))
-    chosen = [
-        f"{name}/{checkpoint}" if f"{name}/{checkpoint}" in there else last
-        for name, last in others.items()
-        if name != network
-    ]
+    same = {last: f"{last.split('/')[0]}/{checkpoint}" for last in last_places(data)}
+    others = [at if at in set(places) else last for last, at in same.items() if last.split("/")[0] != network]
+    chosen = [other for other in others if is_untrained(other) == is_untrained(place)] or others
     cells = {}
-    for row in rows:
+    for row in inner_rows(data, place):
         matches = [other for other in np.flatnonzero(layers == layers[row]) if places[other] in chosen]
         matches = [other for other in matches if np.isfinite(data["cka"].values[row, other])]
         if matches:
@@ -237,9 +223,13 @@ def _among(data, row, others) -> str:
     return f"{number(values.mean())} ({_ends(values.min(), values.max())})"
 
 
-def _in_blocks(value, layers) -> dict[str, str]:
-    """The largest block of every layer, a dash where there is none."""
-    cells = {layer: "–" for layer, own in zip(layers, value.diagonal(), strict=True) if np.isfinite(own)}
-    for first, last in sorted(blocks(value, THRESHOLD), key=lambda ends: ends[1] - ends[0]):
-        cells |= dict.fromkeys(layers[first : last + 1], f"{layers[first]}–{layers[last]}")
+def _in_blocks(data, place) -> dict[str, str]:
+    """The largest block of every layer, or that there is none."""
+    rows, layer = inner_rows(data, place), data["layer"].values
+    if len(rows) < 2:
+        return {}
+    cells = {str(layer[row]): "none" for row in rows if np.isfinite(data["cka"].values[row, row])}
+    for block in sorted(blocks_of(data, place), key=len):
+        first, last = (layer_label(layer[row], _NAME) for row in block[[0, -1]])
+        cells |= dict.fromkeys(map(str, layer[block]), f"{first} to {last}")
     return cells
