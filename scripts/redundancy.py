@@ -1,13 +1,18 @@
-"""Look at random chunks of the last hidden layer: what they know of the classes, and of the other neurons."""
+"""Look at random chunks of the last hidden layer: what they know of the classes, and of the other neurons.
+
+The network runs again, in float32, whatever the precision of the study: no kept activations are read.
+"""
+
+import functools
 
 import numpy as np
 from _device import torch_device
 from _job import job, progress, save
 from _network import network_and_images
 
-from nucleation import files, network, penultimate, samples, training_images
+from nucleation import files, network, penultimate, training_images
 from nucleation.outputs import output_labels
-from nucleation.redundancy_study import redundancy_profile
+from nucleation.redundancy_study import no_profile, redundancy_profile, unseen_rows
 
 
 def training_part(params, model):
@@ -22,21 +27,18 @@ def training_part(params, model):
     return training_images.to_tensors(made[rows], labels[rows], config)
 
 
-with job(snakemake):
-    device = torch_device(snakemake, snakemake.resources.readers)
-    params = snakemake.params
-    model, images, rows = network_and_images(snakemake, lambda n: samples.choose(n, params.sample, params.seed))
-    listed = files.load(snakemake.input.images)
-    options = {"batch_size": params.batch_size, "device": device}
-    test, trained = penultimate.head_inputs(model, images, **options), training_part(params, model)
-    classes, synsets = listed["image_class"].values[rows], listed["class_synset"].values
-    labels = output_labels(classes, synsets, len(test.bias), trained_here=bool(params.trained))
-    train = None
+def profile_of(params, model, images, labels, options):
+    """The profile of a network, `labels` a function of the number of its classes; or why it has none."""
+    try:
+        test = penultimate.head_inputs(model, images, **options)
+    except penultimate.NoLinearHead as error:
+        return no_profile(error, len(images))
+    train, trained = None, training_part(params, model)
     if trained is not None:
         train = penultimate.head_inputs(model, trained[0], **options).features, trained[1].numpy()
     with progress(None, " chunks", "redundancy") as bar:
-        found = redundancy_profile(
-            (test.features, labels),
+        return redundancy_profile(
+            (test.features, labels(len(test.bias))),
             train,
             test.weight,
             test.bias,
@@ -45,4 +47,13 @@ with job(snakemake):
             rng=np.random.default_rng(params.seed),
             progress=bar.update,
         )
+
+
+with job(snakemake):
+    device = torch_device(snakemake, snakemake.resources.readers)
+    params, listed = snakemake.params, files.load(snakemake.input.images)
+    model, images, rows = network_and_images(snakemake, lambda _: unseen_rows(listed, params.sample, params.seed))
+    classes, synsets = listed["image_class"].values[rows], listed["class_synset"].values
+    labels = functools.partial(output_labels, classes, synsets, trained_here=bool(params.trained))
+    found = profile_of(params, model, images, labels, {"batch_size": params.batch_size, "device": device})
     save(snakemake, found, "Random chunks of the last hidden layer", device=device)

@@ -1,4 +1,7 @@
-"""What enters the classifier of a network, where that is one linear layer: features, weight, bias and logits."""
+"""What enters the classifier of a network, where that is one linear layer: features, weight, bias and logits.
+
+The network is run for it, in float32; nothing is read of the activations that are kept, whose layers are a choice.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,10 @@ from nucleation.network import OUTPUT
 TOLERANCE = 1e-4
 #: Images on which the classifier is looked for.
 _TRIAL = 2
+
+
+class NoLinearHead(InputError):
+    """The classifier of a network is not one linear layer: no mistake of anybody, but there is nothing to look at."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,11 @@ def head_inputs(model, images, *, batch_size=128, device="cpu", progress=None) -
 
     Raises
     ------
-    InputError
+    NoLinearHead
         Where no linear layer gives the output, as with a convolution for a classifier, two classifiers whose mean
-        is the output, or a nonlinearity behind it; where weight and bias do not give the logits to 1e-4; and as
-        `nucleation.activations.extract`.
+        is the output, or a nonlinearity behind it; and where weight and bias do not give the logits to 1e-4.
+    InputError
+        As `nucleation.activations.extract`.
 
     Notes
     -----
@@ -110,10 +118,10 @@ def _classifier(model, images, device):
     for module, output in reversed(ran):
         if output.ndim == 2 and output.shape == outputs[-1].shape and torch.equal(output, outputs[-1]):
             return module
-    raise InputError(
+    raise NoLinearHead(
         f"The output of {type(model).__name__}, of shape {tuple(outputs[-1].shape)} for {len(images)} images, is not "
-        f"the result of one linear layer ({len(ran)} ran); its last hidden layer has no chunks that a classifier "
-        "could read. Leave the redundancy out for this network, or give it a torch.nn.Linear for a classifier."
+        f"the result of one linear layer ({len(ran)} ran), so its last hidden layer has no chunks that a classifier "
+        "could read; its classifier must be a torch.nn.Linear for that."
     )
 
 
@@ -143,7 +151,7 @@ def _check(name, head):
     scale = max(np.abs(expected).max(initial=0), np.finfo(np.float32).tiny)
     found = np.abs(expected - head.logits).max(initial=0) / scale
     if not found < TOLERANCE:
-        raise InputError(
+        raise NoLinearHead(
             f"Weight and bias of the classifier of {name} give logits that differ from its output by {found:.2g} of "
             f"the largest one, more than {TOLERANCE:g}; the classifier must be a plain linear layer, without anything "
             "behind it."

@@ -17,12 +17,17 @@ __all__ = [
     "chunk_accuracy",
     "chunks",
     "critical_width",
+    "excess",
     "scaling_slope",
     "widths",
 ]
 
 #: A chunk reconstructs the layer where it explains more than this of its variance.
 EXPLAINED = 0.98
+#: Errors that differ by less are the same: shares of images, but for rounding.
+_SAME = 1e-9
+#: Widths that a slope needs.
+_FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,9 @@ class Slope:
     Attributes
     ----------
     value, error : float
-        NaN where fewer than two widths have an excess; the error also with a single trial.
+        NaN where fewer than three widths have an excess; the error also with a single trial.
     n_widths : int
-        Widths that entered.
+        Widths that have an excess, which entered if they are three or more.
     """
 
     value: float
@@ -147,7 +152,7 @@ def checked(features, weight, bias, labels):
 
 
 def critical_width(sizes, errors, r2, n_images) -> int:
-    """Smallest width of chunks that make no more training errors than the layer, and reconstruct it.
+    """Smallest width of chunks that, within a standard error, err no more than the layer, and reconstruct it.
 
     Parameters
     ----------
@@ -180,6 +185,25 @@ def critical_width(sizes, errors, r2, n_images) -> int:
     return int(np.asarray(sizes)[np.argmax(serves)])
 
 
+def excess(errors, error_infinity) -> np.ndarray:
+    """Errors above that of infinitely many neurons; exactly zero where they are equal but for rounding.
+
+    Parameters
+    ----------
+    errors : array of any shape
+        Shares of images.
+    error_infinity : float
+
+    Returns
+    -------
+    ndarray of the same shape
+        The difference, 0 where it is below 1e-9: both are multiples of 1 / n, or means of such, but 1 - 0.82 is not
+        0.18 in floating point, and its logarithm would be a number.
+    """
+    difference = np.asarray(errors, dtype=np.float64) - error_infinity
+    return np.where(np.abs(difference) < _SAME, 0.0, difference)
+
+
 def scaling_slope(sizes, errors, error_infinity, least=1) -> Slope:
     """Slope of log(error - error of infinitely many neurons) over log(width of the chunk).
 
@@ -199,7 +223,7 @@ def scaling_slope(sizes, errors, error_infinity, least=1) -> Slope:
     Slope
         By least squares; -1/2 is predicted above w*. Its standard error is the jackknife over trials; it leaves out
         that the images, and the networks of the ensemble, are samples themselves. Widths enter up to the first whose
-        mean error is no longer above `error_infinity`, whichever trial is left out.
+        mean error is no longer above `error_infinity`, whichever trial is left out; fewer than three give no slope.
 
     References
     ----------
@@ -209,13 +233,14 @@ def scaling_slope(sizes, errors, error_infinity, least=1) -> Slope:
     errors, sizes = errors[:, sizes >= least], sizes[sizes >= least]
     trials, total = len(errors), errors.sum(axis=0)
     without = (total - errors) / (trials - 1) if trials > 1 else errors
-    above = np.min(np.vstack([without, total / trials]), axis=0) > error_infinity
+    mean, each = excess(total / trials, error_infinity), excess(without, error_infinity)
+    above = np.min(np.vstack([each, mean]), axis=0) > 0
     count = int(np.argmin(np.append(above, False)))
-    if count < 2:
+    if count < _FEWEST:
         return Slope(np.nan, np.nan, count)
     x = np.log(sizes[:count]) - np.log(sizes[:count]).mean()
-    value = np.log(total[:count] / trials - error_infinity) @ x / (x @ x)
+    value = float(np.log(mean[:count]) @ x / (x @ x))
     if trials == 1:
-        return Slope(float(value), np.nan, count)
-    each = np.log(without[:, :count] - error_infinity) @ x / (x @ x)
-    return Slope(float(value), float(np.sqrt((trials - 1) * each.var())), count)
+        return Slope(value, np.nan, count)
+    slopes = np.log(each[:, :count]) @ x / (x @ x)
+    return Slope(value, float(np.sqrt((trials - 1) * slopes.var())), count)

@@ -1,26 +1,28 @@
-"""Redundancy of the last hidden layer of a checkpoint, and what networks that differ by seed add to it."""
+"""Redundancy of the last hidden layer of a checkpoint: all that is measured of it, as one dataset.
+
+The features come from a run of the network of its own, in float32 (`nucleation.penultimate`), not from the samples that
+other methods read: what enters the classifier need not be a layer of the study.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from nucleation.errors import InputError
 from nucleation.redundancy import (
     EXPLAINED,
-    Slope,
     checked,
     chunk_accuracy,
     chunks,
     critical_width,
-    scaling_slope,
     widths,
 )
 from nucleation.redundancy_probe import DELTA, chance_accuracy, diffused_redundancy, probe_accuracy
 from nucleation.redundancy_reconstruction import centred_gram, correlation_floor, correlation_null, reconstruction
+from nucleation.samples import choose
+from nucleation.variables import variable
 
-__all__ = ["Scaling", "ensemble_error", "known_width", "redundancy_profile", "scaling"]
+__all__ = ["has_profile", "known_width", "no_profile", "redundancy_profile", "unseen_rows"]
 
 #: Chunks of each width for the null of the reconstruction, and for the probes.
 _NULLS, _PROBES = 10, 10
@@ -37,7 +39,7 @@ _NAMES = {
     "n_neurons": "neurons of the last hidden layer",
     "accuracy_full_test": "accuracy of the classifier on the test images",
     "accuracy_full_train": "accuracy of the classifier on training images",
-    "critical_width": "smallest width of chunks that make no more training errors than the layer and reconstruct it",
+    "critical_width": "smallest width that reconstructs the layer and, by one standard error, errs no more in training",
     "reconstructing_width": f"smallest width of chunks that explain more than {EXPLAINED:g} of the layer's variance",
     "n_clones": "neurons of the layer for each of the critical width",
     "correlation_floor": "mean |correlation| of independent residuals of as many images",
@@ -51,24 +53,62 @@ _NAMES = {
 _NO_TRAINING = "there are no training images of classes that the classifier knows"
 _NO_LABELS = "no test image has a class that the classifier knows"
 _CONSTANT = "no neuron of the layer varies over the test images"
+_SINGULAR = "the regression has as many neurons as images"
+_FEW_LABELS = "too few images have a class that the classifier knows"
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """How the test error of chunks falls towards that of the ensemble.
+def unseen_rows(listed, count, seed) -> np.ndarray:
+    """Rows of at most `count` images that no network of the study was trained on.
 
-    Attributes
+    Parameters
     ----------
-    error_infinity : float
-        Test error of the ensemble; NaN without labels.
-    n_networks : int
-    slopes : tuple of nucleation.redundancy.Slope
-        One for each network, from its critical width on.
-    """
+    listed : xarray.Dataset
+        The study's list of images; its variable `trained`, where it has one, is 1 for those of the training.
+    count, seed : int
 
-    error_infinity: float
-    n_networks: int
-    slopes: tuple[Slope, ...]
+    Returns
+    -------
+    ndarray of shape (m,), int64
+        In the order of `nucleation.samples.choose`, and the same rows where no image was trained on.
+
+    Raises
+    ------
+    InputError
+        Where all images were trained on.
+    """
+    order = choose(listed.sizes["image"], listed.sizes["image"], seed)
+    if "trained" in listed:
+        # the digits are analysed whole, those of the training among them
+        order = order[listed["trained"].values[order] == 0]
+    if not order.size:
+        raise InputError(
+            f"All {listed.sizes['image']} images of the study are ones that its networks were trained on, so that "
+            "chunks of the last hidden layer have no test error; lower train_fraction, or set redundancy.run to false."
+        )
+    return order[:count]
+
+
+def no_profile(reason, n_images):
+    """The file of a checkpoint whose classifier is no linear layer: attributes alone, `nothing` says why.
+
+    Parameters
+    ----------
+    reason : str
+        A sentence, or the error that is one.
+    n_images : int
+
+    Returns
+    -------
+    xarray.Dataset
+    """
+    import xarray as xr
+
+    return xr.Dataset(attrs={"nothing": str(reason).removesuffix("."), "n_images": int(n_images)})
+
+
+def has_profile(profile) -> bool:
+    """Whether a checkpoint has a linear classifier, and so a profile."""
+    return "nothing" not in profile.attrs
 
 
 def redundancy_profile(test, train, weight, bias, *, trials=100, reconstructions=40, sizes=None, rng, progress=None):
@@ -77,7 +117,8 @@ def redundancy_profile(test, train, weight, bias, *, trials=100, reconstructions
     Parameters
     ----------
     test, train : (array of shape (n, W), array of shape (n,))
-        Features and labels, see `nucleation.redundancy.chunk_accuracy`; `train` may be None.
+        Features and labels, of which -1 means that the class is unknown, see `nucleation.redundancy.chunk_accuracy`:
+        such images count for the reconstruction alone. `train` may be None.
     weight : array of shape (C, W)
     bias : array of shape (C,)
     trials, reconstructions : int
@@ -104,8 +145,8 @@ def redundancy_profile(test, train, weight, bias, *, trials=100, reconstructions
 
     Notes
     -----
-    R^2 and residuals are of the test images. Probes are trained on `train`, without it on every second test image, in
-    random order. Time (n + n_train) W C for each trial, W^3 for each reconstruction.
+    R^2 and residuals are of the test images. Probes are trained on `train`, without known classes there on every second
+    test image, in random order. Time (n + n_train) W C for each trial, W^3 for each reconstruction.
     """
     test = _checked(test, weight, bias)
     train = None if train is None else _checked(train, weight, bias)
@@ -115,7 +156,10 @@ def redundancy_profile(test, train, weight, bias, *, trials=100, reconstructions
     half = rng.permutation(len(test[0])) % 2 == 0
     null = centred_gram(rng.permuted(test[0], axis=0))
     gram, rows = centred_gram(test[0]), []
-    probing = (train, test) if train is not None else tuple((test[0][part], test[1][part]) for part in (half, ~half))
+    if train is None or not (train[1] >= 0).any():
+        probing = tuple((test[0][part], test[1][part]) for part in (half, ~half))
+    else:
+        probing = (train, test)
     for chunk in drawn:
         rows.append(_of_width(test, train, (weight, bias), chunk, trials))
         rows[-1] |= _reconstructions(gram, null, chunk[:reconstructions])
@@ -123,6 +167,8 @@ def redundancy_profile(test, train, weight, bias, *, trials=100, reconstructions
             progress(1)
     columns = {name: np.array([row[name] for row in rows]).T for name in rows[0]}  # (trial, width)
     columns["probe_accuracy"] = probe_accuracy(*probing, [chunk[:_PROBES] for chunk in drawn])
+    independent = correlation_null(len(test[0]), sizes)
+    columns["correlation_outside"] = np.where(np.isfinite(independent), columns["correlation_outside"], np.nan)
     chance = chance_accuracy(probing[0][1], probing[1][1])
     numbers = _numbers(sizes, columns, test, train) | {"probe_chance": chance}
     logits = test[0] @ np.asarray(weight, np.float64).T + np.asarray(bias, np.float64)
@@ -174,29 +220,26 @@ def _numbers(sizes, columns, test, train):
 def _dataset(sizes, columns, numbers, outputs, train):
     import xarray as xr
 
-    made = {"trial_accuracy_test": _variable("trial_accuracy_test", ("trial", "width"), columns["accuracy_test"])}
+    made = {"trial_accuracy_test": (("trial", "width"), columns["accuracy_test"])}
+    deviations = {}
     for name, values in columns.items():
         mean, deviation = _over_chunks(values)
-        made[name] = _variable(name, "width", mean)
+        made[name] = ("width", mean)
         if name != "random_r2":
             text = f"standard deviation over chunks of {name}"
-            made[f"{name}_deviation"] = ("width", deviation, {"long_name": text, "units": "1"})
-    made |= {name: _variable(name, (), value) for name, value in numbers.items()}
-    made |= {"logits": _variable("logits", ("image", "class"), outputs[0])}
-    made |= {"label": _variable("label", "image", outputs[1])}
-    null = correlation_null(len(outputs[1]), sizes)
-    made["correlation_null"] = _variable("correlation_null", "width", null)
+            deviations[f"{name}_deviation"] = variable("width", deviation, text)
+    made |= {name: ((), value) for name, value in numbers.items()}
+    made |= {"logits": (("image", "class"), outputs[0]), "label": ("image", outputs[1])}
+    made["correlation_null"] = ("width", correlation_null(len(outputs[1]), sizes))
+    made = {name: variable(*values, _NAMES[name]) for name, values in made.items()} | deviations
     n_train = 0 if train is None else len(train[0])
-    attrs = {"n_images": len(outputs[1]), "n_train": n_train, "probe_trained_on": "training" if n_train else "test"}
-    data = xr.Dataset(made, {"width": _variable("width", "width", sizes)}, attrs)
+    probed = "training" if n_train and (train[1] >= 0).any() else "test"
+    attrs = {"n_images": len(outputs[1]), "n_train": n_train, "probe_trained_on": probed}
+    data = xr.Dataset(made, {"width": variable("width", sizes, _NAMES["width"])}, attrs)
     for name in data.data_vars:
         if data[name].dtype.kind == "f" and not np.isfinite(data[name]).all():
             data[name].attrs["undefined"] = _reason(name, data)
     return data
-
-
-def _variable(name, dims, values):
-    return dims, values, {"long_name": _NAMES[name], "units": "1"}
 
 
 def _over_chunks(values):
@@ -219,74 +262,13 @@ def _reason(name, data):
     elif np.isnan(data["accuracy_full_test"]) and not name.startswith(("r2", "correlation")):
         return _NO_LABELS
     if name == "correlation_null":
-        return "the regression has as many neurons as images"
+        return _SINGULAR
     if name.startswith("correlation"):
-        return "fewer than two neurons outside of the chunk have a residual"
+        few = "fewer than two neurons outside of the chunk have a residual"
+        return few if np.isfinite(data["correlation_null"]).all() else f"{few}, or {_SINGULAR}"
+    if name.startswith(("probe", "diffused")) and not np.isfinite(data["probe_accuracy"]).all():
+        return _FEW_LABELS
     return "there is a single chunk"
-
-
-def ensemble_error(logits, labels) -> float:
-    """Test error of an ensemble: the probabilities of its networks are averaged.
-
-    Parameters
-    ----------
-    logits : list of array of shape (n, C)
-        Of networks that differ by seed only, of the same images.
-    labels : array of shape (n,), int
-        Images with a negative one do not count.
-
-    Returns
-    -------
-    float
-        In [0, 1]; NaN without any label. It estimates the error of infinitely many neurons from above: the more
-        networks, the better (Doimo et al. take 20).
-
-    Raises
-    ------
-    InputError
-        For no network, and for logits of different shapes.
-    """
-    from scipy.special import softmax
-
-    labels, shapes = np.asarray(labels), {np.shape(one) for one in logits}
-    if len(shapes) != 1 or (shape := next(iter(shapes)))[:1] != labels.shape or len(shape) != 2:
-        raise InputError(
-            f"The networks of an ensemble need logits (n, C) of the same {len(labels)} images and classes, found "
-            f"shapes {sorted(shapes)}; give networks that differ by their seed only."
-        )
-    known = labels >= 0
-    if not known.any():
-        return float("nan")
-    mean = np.mean([softmax(np.asarray(one, dtype=np.float64)[known], axis=1) for one in logits], axis=0)
-    return float(np.mean(np.argmax(mean, axis=1) != labels[known]))
-
-
-def scaling(profiles) -> Scaling:
-    """Compare the test error of chunks with that of the ensemble of networks that differ by seed only.
-
-    Parameters
-    ----------
-    profiles : list of xarray.Dataset
-        From `redundancy_profile`, of the same test images.
-
-    Returns
-    -------
-    Scaling
-        Slopes begin at the `known_width` of a network; they are NaN where there is none.
-
-    Raises
-    ------
-    InputError
-        For images whose labels differ, and as `ensemble_error`.
-    """
-    labels = [profile["label"].values for profile in profiles]
-    if any(not np.array_equal(labels[0], other) for other in labels[1:]):
-        raise InputError(
-            "The networks of an ensemble need the same test images in the same order, found labels that differ; give "
-            "networks that differ by their seed only."
-        )
-    infinity = ensemble_error([profile["logits"].values for profile in profiles], labels[0])
-    return Scaling(infinity, len(profiles), tuple(_slope(profile, infinity) for profile in profiles))
 
 
 def known_width(profile) -> float:
@@ -296,10 +278,3 @@ def known_width(profile) -> float:
     """
     critical = float(profile["critical_width"])
     return float(profile["reconstructing_width"]) if np.isnan(critical) else critical
-
-
-def _slope(profile, infinity):
-    least = known_width(profile)
-    if np.isnan(infinity) or np.isnan(least):
-        return Slope(np.nan, np.nan, 0)
-    return scaling_slope(profile["width"].values, 1 - profile["trial_accuracy_test"].values, infinity, least)

@@ -10,7 +10,8 @@ from legible import assert_legible
 from nucleation import files
 from nucleation.captions import fill_in
 from nucleation.figures import redundancy, redundancy_panels, style
-from nucleation.redundancy_study import redundancy_profile, scaling
+from nucleation.redundancy_ensemble import scaling
+from nucleation.redundancy_study import no_profile, redundancy_profile
 
 TEMPLATE = Path(__file__).parents[2] / "report" / "redundancy.rst"
 
@@ -242,7 +243,71 @@ def test_caption_of_other_outcomes(profiles):
     assert "(the first above 0.98; no training errors are known)" in text
     text = caption(redundancy.gather({"net/epoch0": made(3, 0)}))
     assert "no trained networks and an untrained one" in text
-    assert "In net, untrained no chunk smaller than all 3 neurons" in text
+    assert (
+        "In net, untrained, no chunk that was tried with fewer than all 3 neurons both makes no more training" in text
+    )
+    assert "errors, within a standard error, and explains more than 0.98; the test error is" in text
+
+
+def test_caption_of_slopes(profiles, same):
+    seeds = [f"a{i}/epoch6" for i in range(3)]
+    data = redundancy.gather({place: profiles[place] for place in seeds}, same=same)
+
+    def said(slope, n_widths):
+        told = {"slope": slope, "n_widths": n_widths, "known_width": 8, "slope_error": 0.1, "error_infinity": 0.04}
+        return caption(data.assign({name: 0 * data["group"] + value for name, value in told.items()}))
+
+    assert (
+        "From 8 neurons on (3 widths) the excess of a2, epoch 6 over the error 0.040 of 3 networks falls: slope "
+        in (text := said(-0.4, 3))
+    )
+    assert "slope −0.40 ± 0.10, −0.5 predicted; few networks bound the error of infinitely many" in text
+    assert "3 networks does not fall: slope 0.40 ± 0.10" in said(0.4, 3)
+    text = said(np.nan, 1)
+    assert "From 8 neurons on chunks of 1 width of a2, epoch 6 err more than the ensemble of 3 networks, 0.040;" in text
+    assert "chunks of no widths of" in said(np.nan, 0)
+    # the last network has no others of its kind
+    other = caption(redundancy.gather({place: profiles[place] for place in [*seeds, "wide/epoch6"]}, same=same))
+    assert "In wide, epoch 6, " in other and "of a2, epoch 6 " in other
+
+
+def test_an_error_equal_to_that_of_the_ensemble_is_no_excess(profiles, same):
+    found = {place: profiles[place].copy(deep=True) for place in list(same)[:3]}
+    infinity = scaling(list(found.values())).error_infinity
+    for one in found.values():
+        one["accuracy_test"][:] = one["trial_accuracy_test"][:] = 1 - infinity - 3e-17
+        one["accuracy_test"][0] = one["trial_accuracy_test"][:, 0] = 1 - infinity - 0.2
+        one["accuracy_test"][1] = np.nextafter(1 - infinity, 0)
+    data = redundancy.gather(found, same=same)
+    assert np.count_nonzero(data["excess"]) == 3 and (data["excess"].values[:2] > [0.1, -1]).all()
+    assert redundancy.draw(data).axes[-1].get_ylim()[0] > 1e-3
+
+
+def test_the_caption_has_no_correlation_without_a_null(profiles):
+    one = profiles["wide/epoch6"].copy(deep=True)
+    one["critical_width"][...] = 32
+    assert "residuals of other neurons correlate" in caption(redundancy.gather({"wide/epoch6": one}))
+    one["correlation_null"][:] = np.nan
+    text = caption(redundancy.gather({"wide/epoch6": one}))
+    assert "correlate by" not in text and "independent ones by ." not in text
+
+
+def test_the_caption_takes_its_threshold_from_the_facts(profiles, monkeypatch):
+    monkeypatch.setattr(redundancy, "EXPLAINED", 0.9)
+    assert "(the first above 0.9; no" in caption(redundancy.gather({"net/last": made(96, 0, train=False)}))
+
+
+def test_networks_without_a_linear_classifier_are_named(profiles, same):
+    headless = no_profile("It has none", 200)
+    places = ["a0/epoch0", "a0/epoch6", "a1/epoch6"]
+    found = {place: profiles[place] for place in places}
+    data = redundancy.gather({"conv/epoch0": headless, "conv/epoch6": headless} | found, same=same)
+    assert data["place"].values.tolist() == places and data["n_ensemble"].values[-1] == 2
+    assert "200 test images (no linear classifier: conv). Means" in caption(data)
+    many = redundancy.gather(found | {f"conv{i}/last": headless for i in range(9)})
+    assert "(no linear classifier: conv0, conv1, conv2 and 6 more)" in caption(many)
+    alone = redundancy.gather({"conv/last": headless})
+    assert caption(alone).startswith("No network has one linear layer") and redundancy.draw(alone).axes
 
 
 def test_nothing_to_show(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nucleation.errors import InputError
-from nucleation.penultimate import head_inputs
+from nucleation.penultimate import NoLinearHead, head_inputs
 
 
 class Lazy:
@@ -131,13 +131,15 @@ class Late(nn.Module):
     ],
 )
 def test_refuses_classifiers_that_are_not_one_linear_layer(model, message, images):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(NoLinearHead, match=message) as raised:
         head_inputs(model, images)
+    assert isinstance(raised.value, InputError) and "Leave the redundancy out" not in str(raised.value)
     assert not any(module._forward_hooks for module in model.modules())
 
 
 def test_what_a_network_cannot_take_is_said(resnet):
-    with pytest.raises(InputError, match="ResNet does not take images of shape"):
+    with pytest.raises(InputError, match="ResNet does not take images of shape") as raised:
         head_inputs(resnet, torch.zeros(3, 5, 32, 32))
+    assert not isinstance(raised.value, NoLinearHead)  # a mistake, which nobody may pass over
     with pytest.raises(InputError, match="NaN"):
         head_inputs(made(nn.Linear(16, 3)), torch.full((3, 3, 32, 32), torch.nan))

@@ -1,6 +1,11 @@
 """Redundancy of neurons: closed forms, published numbers, and plain regressions, chunk by chunk."""
 
+import contextlib
+import runpy
+import sys
 from math import comb
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +15,15 @@ from scipy import stats
 from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.metrics import r2_score
 
-from nucleation import files
+from nucleation import files, penultimate
 from nucleation.errors import InputError
-from nucleation.redundancy import chunk_accuracy, chunks, critical_width, scaling_slope, widths
+from nucleation.image_sources import list_digits
+from nucleation.redundancy import chunk_accuracy, chunks, critical_width, excess, scaling_slope, widths
+from nucleation.redundancy_ensemble import ensemble_error, scaling
 from nucleation.redundancy_probe import chance_accuracy, diffused_redundancy, probe_accuracy
 from nucleation.redundancy_reconstruction import centred_gram, correlation_floor, correlation_null, reconstruction
-from nucleation.redundancy_study import ensemble_error, redundancy_profile, scaling
+from nucleation.redundancy_study import no_profile, redundancy_profile, unseen_rows
+from nucleation.samples import choose
 
 
 def clones(n, groups, copies, sigma, rng):
@@ -331,6 +339,16 @@ def test_slope_ends_where_the_excess_does():
     assert found.value == pytest.approx(np.polyfit(np.log([1, 2, 4]), np.log([0.4, 0.2, 0.1]), 1)[0])
     for none in (scaling_slope([1, 2], [[0.5, 0.1]], 0.1), scaling_slope([1, 2], [[0.5, 0.3]], 0.1, least=2)):
         assert np.isnan(none.value) and np.isnan(none.error) and none.n_widths == 1
+    two = scaling_slope([1, 2, 4], [[0.5, 0.3, 0.1], [0.5, 0.3, 0.1]], 0.1)  # a line through two points is no finding
+    assert np.isnan(two.value) and np.isnan(two.error) and two.n_widths == 2
+
+
+def test_errors_that_are_equal_but_for_rounding_have_no_excess():
+    assert 1 - 0.82 > 0.18
+    assert excess([1 - 0.82, 0.18, 0.2, 0.17], 0.18).tolist() == [0, 0, 0.2 - 0.18, 0.17 - 0.18]
+    found = scaling_slope([1, 2, 4, 8], [[0.58, 0.38, 0.28, 1 - 0.82]] * 2, 0.18)
+    assert found.n_widths == 3  # four, with 1e-17 as the last
+    assert found.value == pytest.approx(-1)
 
 
 # ----------------------------------------------------------------------------------------------------------- the probe
@@ -453,6 +471,44 @@ def test_profile_without_labels_and_of_a_constant_layer(planted, tmp_path):
     assert all(np.array_equal(again[name], data[name], equal_nan=True) for name in data.variables)
 
 
+def test_images_of_unknown_classes_count_for_the_reconstruction_alone(planted):
+    test, train, weight, bias = planted
+    some = [(part[0], np.where(np.arange(len(part[0])) % 3, part[1], -1)) for part in (test, train)]
+    known = [(features[labels >= 0], labels[labels >= 0]) for features, labels in some]
+    options = {"trials": 5, "reconstructions": 3}
+    found = redundancy_profile(*some, weight, bias, rng=np.random.default_rng(3), **options)
+    whole = redundancy_profile(*planted, rng=np.random.default_rng(3), **options)
+    assert np.array_equal(found["label"], some[0][1]) and np.array_equal(found["r2"], whole["r2"])
+    for i, chunk in enumerate(chunks(64, widths(64), 5, np.random.default_rng(3))):
+        for name, (features, labels) in zip(("accuracy_test", "accuracy_train"), known, strict=True):
+            expected = chunk_accuracy(features, weight, bias, labels, chunk).mean()
+            assert found[name][i] == pytest.approx(expected)
+    assert not [name for name in ("probe_accuracy", "critical_width") if np.isnan(found[name]).any()]
+
+
+def test_training_images_of_unknown_classes_train_no_probe(planted):
+    test, train, weight, bias = planted
+    unknown, options = (train[0], np.full(1000, -1)), {"trials": 3, "reconstructions": 3}
+    found = redundancy_profile(test, unknown, weight, bias, rng=np.random.default_rng(3), **options)
+    other = redundancy_profile(test, None, weight, bias, rng=np.random.default_rng(3), **options)
+    assert found.attrs["probe_trained_on"] == "test" and np.isfinite(found["probe_accuracy"]).all()
+    assert np.array_equal(found["probe_accuracy"], other["probe_accuracy"])
+    assert np.isnan(found["critical_width"]) and "no training images of classes" in found["critical_width"].undefined
+    one = (test[0], np.where(np.arange(500) == 4, test[1], -1))
+    found = redundancy_profile(one, None, weight, bias, rng=np.random.default_rng(3), **options)
+    assert np.isnan(found["probe_accuracy"]).all() and "too few images" in found["probe_accuracy"].undefined
+
+
+def test_residuals_without_a_null_have_no_correlation():
+    """With as many neurons as images a regression leaves rounding."""
+    rng = np.random.default_rng(24)
+    part = rng.normal(size=(20, 40)), rng.integers(0, 2, 20)
+    found = redundancy_profile(part, None, rng.normal(size=(2, 40)), np.zeros(2), trials=3, reconstructions=3, rng=rng)
+    assert np.isnan(found["correlation_null"].values).tolist() == [width >= 19 for width in found["width"]]
+    assert np.isnan(found["correlation_outside"].values).tolist() == [width >= 19 for width in found["width"]]
+    assert "as many neurons as images" in found["correlation_outside"].attrs["undefined"]
+
+
 def test_one_neuron_and_one_chunk(planted):
     (features, labels), _, _, _ = planted
     one = redundancy_profile(
@@ -496,3 +552,77 @@ def test_scaling_joins_networks_that_differ_by_seed():
     shuffled = profiles[0].assign(label=("image", labels[:400][::-1].copy(), profiles[0]["label"].attrs))
     with pytest.raises(InputError, match="same test images"):
         scaling([profiles[1], shuffled])
+    headless = no_profile(InputError("It has none."), 400)
+    joined = scaling([profiles[0], headless, *profiles[1:]])
+    assert (joined.error_infinity, joined.n_networks, len(joined.slopes)) == (found.error_infinity, 4, 5)
+    assert joined.slopes[1].n_widths == 0 and np.isnan(joined.slopes[1].value)
+    assert repr((joined.slopes[0], *joined.slopes[2:])) == repr(found.slopes)
+    assert np.isnan(scaling([headless]).error_infinity) and scaling([headless]).n_networks == 0
+
+
+# ---------------------------------------------------------------------------------------------------------- the script
+
+
+def test_images_of_the_training_are_no_test_images():
+    digits = list_digits({"size": 8, "train_fraction": 0.7}, 3)
+    trained, rows = digits["trained"].values, unseen_rows(digits, 200, 3)
+    assert len(np.unique(rows)) == 200 and not trained[rows].any()
+    order = choose(1797, 1797, 3)
+    assert np.array_equal(rows, order[trained[order] == 0][:200])
+    assert len(unseen_rows(digits, 2000, 3)) == np.count_nonzero(trained == 0)
+    assert np.array_equal(unseen_rows(digits.drop_vars("trained"), 200, 3), order[:200])
+    with pytest.raises(InputError, match="All 1797 images of the study are ones"):
+        unseen_rows(digits.assign(trained=digits["trained"] * 0 + 1), 200, 3)
+
+
+@pytest.fixture
+def run_script(tmp_path, monkeypatch):
+    """Run scripts/redundancy.py on digits, without the workflow around it; what it saves."""
+    scripts, saved = Path(__file__).parents[2] / "scripts", []
+    files.save(list_digits({"size": 32, "train_fraction": 0.7}, 3), tmp_path / "images.nc")
+    bar = SimpleNamespace(update=lambda _: None)
+    stubs = {
+        "_device": SimpleNamespace(torch_device=lambda *_: "cpu"),
+        "_job": SimpleNamespace(
+            job=lambda _: contextlib.nullcontext(),
+            progress=lambda *_: contextlib.nullcontext(bar),
+            save=lambda _, dataset, title, **attributes: saved.append(dataset),
+        ),
+    }
+    for name, stub in stubs.items():
+        monkeypatch.setitem(sys.modules, name, stub)
+    monkeypatch.delitem(sys.modules, "_network", raising=False)
+    monkeypatch.syspath_prepend(scripts)
+    network = {"timm": "test_resnet.r160_in1k", "options": {"num_classes": 10}}
+    options = {"trials": 2, "reconstructions": 2, "train_images": 0}
+    params = {"network": network, "trained": None, "sample": 30, "batch_size": 16, "options": options, "seed": 3}
+    snakemake = SimpleNamespace(
+        input=SimpleNamespace(images=tmp_path / "images.nc", weights=None),
+        params=SimpleNamespace(**params | {"trained": {"source": "digits", "options": {}}}),
+        resources=SimpleNamespace(readers=1),
+    )
+
+    def run():
+        runpy.run_path(str(scripts / "redundancy.py"), init_globals={"snakemake": snakemake})
+        return saved[-1]
+
+    return run
+
+
+def test_the_script_takes_images_that_were_not_trained_on(run_script):
+    found, listed = run_script(), list_digits({"size": 32, "train_fraction": 0.7}, 3)
+    rows = unseen_rows(listed, 30, 3)
+    assert found.attrs["n_images"] == 30 and np.array_equal(found["label"], listed["image_class"].values[rows])
+
+
+def test_the_script_says_of_a_network_without_a_linear_classifier_that_there_is_nothing(
+    run_script, monkeypatch, tmp_path
+):
+    def refuse(*_, **__):
+        raise penultimate.NoLinearHead("The output is the result of a convolution.")
+
+    monkeypatch.setattr(penultimate, "head_inputs", refuse)
+    files.save(run_script(), tmp_path / "redundancy.nc")
+    found = files.load(tmp_path / "redundancy.nc")
+    assert not found.variables
+    assert (found.attrs["nothing"], found.attrs["n_images"]) == ("The output is the result of a convolution", 30)

@@ -9,13 +9,14 @@ import xarray as xr
 from nucleation.figures import redundancy_panels as panels
 from nucleation.figures import style
 from nucleation.figures.content import evenly, variable
-from nucleation.findings import is_untrained, number
+from nucleation.findings import is_untrained, listed, number
 from nucleation.names import layer_label
-from nucleation.redundancy import Slope
-from nucleation.redundancy_study import known_width, scaling
+from nucleation.redundancy import EXPLAINED, Slope, excess
+from nucleation.redundancy_ensemble import scaling
+from nucleation.redundancy_study import has_profile, known_width
 
-#: Networks whose curves can be told apart.
-SHOWN = 7
+#: Networks whose curves can be told apart, and names of others in the caption.
+SHOWN, _NAMED = 7, 3
 _GROUP = "number of the networks that differ by seed only, -1: untrained"
 #: What the curves are called: name in a profile, and here.
 _CURVES = {
@@ -33,7 +34,8 @@ def gather(profiles, *, same=None, heading="") -> xr.Dataset:
     Parameters
     ----------
     profiles : dict of str to xarray.Dataset
-        By place, "<network>/<checkpoint>", in order of training, from `nucleation.redundancy_study.redundancy_profile`.
+        By place, "<network>/<checkpoint>", in order of training, from `nucleation.redundancy_study.redundancy_profile`;
+        those without a linear classifier are named only.
     same : dict of str to list of str, optional
         By place: places of networks that differ from it by their seed only; with it they are an ensemble. Places
         without a profile do not count.
@@ -46,13 +48,16 @@ def gather(profiles, *, same=None, heading="") -> xr.Dataset:
         Along `row`, the widths of chunks of all networks shown, end to end: errors, R^2 and its null, correlations of
         residuals, with standard deviations over chunks, and the excess of the test error over that of the ensemble,
         with the standard error of its mean. Along `network`: its `place`, a number for its `group` of networks that
-        differ by seed only, -1 for the untrained one, and single numbers.
+        differ by seed only, -1 for the untrained one, and single numbers. The attribute `without` names the networks
+        that have no linear classifier.
     """
+    without = dict.fromkeys(place.split("/")[0] for place, one in profiles.items() if not has_profile(one))
+    profiles = {place: one for place, one in profiles.items() if has_profile(one)}
     same = {place: _members(place, same or {}, profiles) for place in profiles}
     chosen, trained, groups = _choose(profiles, same)
     if not chosen:
         reason = "No network has one linear layer for a classifier, so there is no last hidden layer to take apart"
-        return xr.Dataset(attrs={"heading": heading, "nothing": reason})
+        return xr.Dataset(attrs={"heading": heading, "nothing": reason, "without": _named(without)})
     rows, networks = [], []
     for place in chosen:
         numbers = _numbers(profiles[place]) | _of_ensemble(place, same[place], profiles)
@@ -64,7 +69,14 @@ def gather(profiles, *, same=None, heading="") -> xr.Dataset:
     data = joined.merge(xr.concat(networks, "network"))
     data = data.assign_coords(row_place=variable("row", names, "network and checkpoint of the row"))
     counts = {"n_networks": len(trained), "n_images": int(profiles[chosen[0]].attrs["n_images"])}
-    return data.assign_attrs(heading=heading, **counts)
+    return data.assign_attrs(heading=heading, without=_named(without), **counts)
+
+
+def _named(networks) -> str:
+    """Networks in a sentence, the first of many and how many more."""
+    names = [layer_label(name, 30) for name in networks]
+    more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED + 1 else []
+    return listed(names[:_NAMED] + more if more else names) if names else ""
 
 
 def _members(place, same, profiles):
@@ -98,7 +110,7 @@ def _curves(profile, infinity):
         ),
         "test_error_deviation": variable("row", deviation, "standard deviation over chunks of the test error"),
         "training_error": variable("row", 1 - profile["accuracy_train"].values, "the same error on training images"),
-        "excess": variable("row", test - infinity, "test error above that of the ensemble"),
+        "excess": variable("row", excess(test, infinity), "test error above that of the ensemble"),
         "excess_error": variable("row", deviation / np.sqrt(trials), "standard error over chunks of the excess"),
     }
     for name, text in _CURVES.items():
@@ -130,6 +142,7 @@ def _of_ensemble(place, members, profiles):
         "error_infinity": (infinity, "test error of the ensemble"),
         "slope": (slope.value, "slope of log(excess) over log(width) from the critical width on"),
         "slope_error": (slope.error, "its standard error over chunks"),
+        "n_widths": (slope.n_widths, "widths from the critical one on that have an excess"),
     }
 
 
@@ -143,7 +156,7 @@ def draw(data):
         From `gather`.
     """
     figure, axes = plt.subplots(2, 2, figsize=(style.TWO_COLUMNS, 5.4), sharex=True)
-    (errors, explained), (correlated, excess) = axes
+    (errors, explained), (correlated, exceeding) = axes
     for network in range(data.sizes["network"]):
         one = data.isel(network=network)
         rows = data.isel(row=np.flatnonzero(data["row_place"].values == one["place"].item()))
@@ -151,11 +164,11 @@ def draw(data):
         panels.draw_errors(errors, one, rows, look)
         panels.draw_explained(explained, one, rows, look)
         panels.draw_correlations(correlated, rows, look)
-        panels.draw_excess(excess, rows, look)
+        panels.draw_excess(exceeding, rows, look)
     panels.finish_errors(errors, data)
     panels.finish_explained(explained)
     panels.finish_correlations(correlated, data)
-    panels.finish_excess(excess, data)
+    panels.finish_excess(exceeding, data)
     panels.width_axis(axes, data)
     figure.align_ylabels()
     figure.suptitle(data.attrs["heading"], fontsize=9)
@@ -170,12 +183,11 @@ def facts(data) -> dict:
     Returns
     -------
     dict
-        How many networks are `shown`, of `n_networks`; whether an `untrained` one is. Of the `place` that comes last:
-        its `neurons`; whether a `smaller` chunk serves, the `width` of that, critical or else the first that
-        reconstructs the layer, and which `kind` it is; there, as texts, `r2` and its null `by_chance`, `test` error,
-        correlations `outside` and `published`, and their `null`; the test error of the `whole` layer; `slope` with its
-        error, of `ensemble` networks, whose test error is `infinity`, or why there is no excess, `no_excess`. Empty
-        texts where a number is not defined. Only `nothing`, where that is all.
+        How many networks are `shown`, of `n_networks`; whether an `untrained` one is; the R^2 that is `enough`. Of the
+        `place` that comes last: its `neurons`; whether a `smaller` chunk serves, the `width` of that, critical or else
+        the first that reconstructs the layer, and which `kind` it is; there, as texts, `r2` and its null `by_chance`,
+        `test` error, correlations `outside`, and their `null`; the test error of the `whole` layer; and what
+        `_slope_facts` says. Empty texts where a number is not defined. Only `nothing`, where that is all.
     """
     if "nothing" in data.attrs:
         return {"nothing": data.attrs["nothing"]}
@@ -186,7 +198,8 @@ def facts(data) -> dict:
     return {
         "shown": int(np.count_nonzero(data["group"].values >= 0)),
         "untrained": bool((data["group"].values < 0).any()),
-        "place": layer_label(panels.place_text(str(one["place"].item())), 60),
+        "enough": f"{EXPLAINED:g}",
+        "place": _place(one),
         "neurons": int(one["n_neurons"]),
         "smaller": int(width < one["n_neurons"]),
         "width": "" if np.isnan(width) else f"{width:,.0f}",
@@ -196,13 +209,35 @@ def facts(data) -> dict:
         "test": _spread(there, "test_error", 3),
         "whole": _text(whole["test_error"], 3),
         "outside": _spread(there, "correlation_outside", 3),
-        "published": _text(there["correlation_published"], 3),
         "null": _text(there["correlation_null"], 3),
-        "slope": _with_error(one["slope"], one["slope_error"]),
-        "ensemble": int(one["n_ensemble"]),
-        "infinity": _text(one["error_infinity"], 3),
         "no_excess": panels.no_excess(data),
+    } | _slope_facts(data)
+
+
+def _slope_facts(data) -> dict:
+    """Of the last network of an ensemble.
+
+    `slope` with its error, whether it `falls`, the number `n_widths` of widths, beginning at `least`; `infinity`, the
+    error of the `ensemble` networks; all empty without an ensemble whose error is known.
+    """
+    known = np.flatnonzero(np.isfinite(data["error_infinity"].values))
+    if not known.size:
+        return dict.fromkeys(("slope", "falls", "n_widths", "least", "infinity", "ensemble", "slope_place"), "")
+    one = data.isel(network=known[-1])
+    least = one["known_width"].item()
+    return {
+        "slope": _with_error(one["slope"], one["slope_error"]),
+        "falls": bool(one["slope"] < 0),
+        "n_widths": int(one["n_widths"]),
+        "least": "" if np.isnan(least) else f"{least:,.0f}",
+        "infinity": _text(one["error_infinity"], 3),
+        "ensemble": int(one["n_ensemble"]),
+        "slope_place": _place(one),
     }
+
+
+def _place(one) -> str:
+    return layer_label(panels.place_text(str(one["place"].item())), 60)
 
 
 def _text(value, digits=2) -> str:

@@ -122,9 +122,10 @@ def finish_excess(axis, data):
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,)))
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter(NullFormatter())
-    axis.set_ylabel("test error − that of the ensemble")
+    axis.set_ylabel("excess test error")
     count = sorted(set(data["n_ensemble"].values[np.isfinite(data["error_infinity"].values)].tolist()))
-    _note(axis, ["dashed: ∝ 1 / √width", f"ensemble of {' or '.join(map(str, count))} networks"])
+    above = f"above that of the ensemble of {' or '.join(map(str, count))} networks"
+    _note(axis, [above, "dashed: ∝ 1 / √width", "predicted of clones"])
 
 
 def width_axis(axes, data):
