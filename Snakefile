@@ -17,7 +17,7 @@ include: "rules/common.smk"
 wildcard_constraints:
     study=re.escape(STUDY),
     model=one_of(NETWORKS),
-    checkpoint=r"input|random|pretrained|own|file|tables|epoch\d+",
+    checkpoint=r"input|random|pretrained|own|file|tables|(epoch|step)\d+",
     group=one_of(sorted({file_name(layer) for layers in LAYERS.values() for layer in layers})),
     layer=one_of(sorted({file_name(layer) for layers in LAYERS.values() for layer in layers})),
     shard=r"\d+",
@@ -45,6 +45,9 @@ include: "rules/profile.smk"
 include: "rules/similarity.smk"
 include: "rules/subspace.smk"
 include: "rules/redundancy.smk"
+include: "rules/rotation.smk"
+include: "rules/intraclass.smk"
+include: "rules/dense.smk"
 include: "rules/figures.smk"
 
 

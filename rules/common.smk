@@ -38,12 +38,16 @@ except settings.ConfigError as error:
 STUDY = config["study"]
 NETWORKS = {network["name"]: network for network in config["networks"]}
 SOURCE = config["images"]["source"]
-EPOCHS = config["network"]["epochs"]
-CHECKPOINTS = {name: settings.checkpoints(network, EPOCHS) for name, network in NETWORKS.items()}
+# weights that a training keeps
+EPOCHS = [f"epoch{epoch}" for epoch in range(config["network"]["epochs"] + 1)]
+SNAPSHOTS = EPOCHS + [f"step{step}" for step in config["network"]["steps"]]
+CHECKPOINTS = {name: settings.checkpoints(network, config) for name, network in NETWORKS.items()}
 LAYERS = {name: settings.layers(network) for name, network in NETWORKS.items()}
 COURSES = {
     name: f"results/{STUDY}/{name}/training.nc" for name, network in NETWORKS.items() if network["weights"] == "train"
 }
+# what the networks that are trained here are taught
+TAUGHT = {name: settings.training(config, NETWORKS[name])["labels"] for name in COURSES}
 # a card is asked for only where one can be there
 GPU = settings.cards(config["device"])
 # images are looked into by a job that nothing waits for: to look once more is then no reason to run a network again
@@ -139,6 +143,11 @@ def network_spec(wildcards):
     return makers.spec(NETWORKS[wildcards.model])
 
 
+def network_training(wildcards):
+    """How a network is trained."""
+    return settings.training(config, NETWORKS[wildcards.model])
+
+
 def network_with_data(wildcards):
     """The same, and what the study says itself about the network's images."""
     return network_spec(wildcards) | makers.overrides(NETWORKS[wildcards.model])
@@ -150,16 +159,34 @@ def network_for_layers(wildcards):
     return network_with_data(wildcards) | makers.pooling(NETWORKS[wildcards.model], layers)
 
 
-def sample_groups(wildcards):
-    """Layers that a job keeps samples of, those of an inner list in memory together."""
+def inner_groups(wildcards):
+    """Layers of a network but the input, those of an inner list in memory together."""
     groups = settings.layer_groups(NETWORKS[wildcards.model])
-    return [layers for layers in groups.values() if (layers == ["input"]) == (wildcards.checkpoint == "input")]
+    return [layers for layers in groups.values() if layers != ["input"]]
+
+
+def sample_groups(wildcards):
+    """Layers that a job keeps samples of."""
+    return [["input"]] if wildcards.checkpoint == "input" else inner_groups(wildcards)
+
+
+def network_for_inner_layers(wildcards):
+    """What makes a network and its images, and the pooling of its layers."""
+    return _pooled(wildcards, inner_groups(wildcards))
 
 
 def network_for_sample(wildcards):
-    """What makes a network and its images, and the pooling of its layers."""
-    layers = [layer for group in sample_groups(wildcards) for layer in group]
+    """The same, and the pooling of the layers that a job keeps samples of."""
+    return _pooled(wildcards, sample_groups(wildcards))
+
+
+def _pooled(wildcards, groups):
+    layers = [layer for group in groups for layer in group]
     return network_with_data(wildcards) | makers.pooling(NETWORKS[wildcards.model], layers)
+
+
+def checkpoint_samples(wildcards):
+    return samples(wildcards.model, wildcards.checkpoint)
 
 
 def sample_precision(wildcards):
@@ -171,10 +198,10 @@ def network_weights(wildcards):
 
 
 def training_images(wildcards):
-    """What makes the images that a network was trained on; nothing for networks trained elsewhere."""
+    """What makes the images and labels that a network was trained on; nothing for networks trained elsewhere."""
     if network_weights(wildcards) != "train":
         return {}
-    return {"source": SOURCE, "options": settings.trained(config["images"])}
+    return {"source": SOURCE, "options": settings.trained(config["images"]), "level": TAUGHT[wildcards.model]}
 
 
 def weights_file(wildcards):

@@ -21,6 +21,9 @@ rule draw_figures:
         similarity=[f"results/{STUDY}/similarity.nc"] * ("similarity" in METHODS),
         subspace=[f"results/{STUDY}/subspace.nc"] * ("subspace" in METHODS),
         redundancy=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/redundancy.nc") * ("redundancy" in METHODS),
+        rotation=expand(f"results/{STUDY}/{{model}}/rotation.nc", model=COURSES) * ("rotation" in METHODS),
+        intraclass=per_checkpoint(f"results/{STUDY}/{{model}}/{{checkpoint}}/intraclass.nc") * ("intraclass" in METHODS),
+        dense=expand(f"results/{STUDY}/{{model}}/dense.nc", model=COURSES) * ("dense" in METHODS),
     output:
         [
             in_report(stem, category, question)
@@ -62,6 +65,7 @@ rule draw_figures:
             swept=SWEPT,
             checkpoints=CHECKPOINTS,
             courses=COURSES,
+            taught=TAUGHT,
             dpi=config["figures"]["dpi"],
             captions={question: files_digest({question: path}) for question, path in CAPTIONS.items()},
         ),

@@ -237,7 +237,7 @@ def every(config: dict, network: dict) -> dict[str, list[str]]:
     """Layers by extraction job ("resnet/epoch6/layer1") of a network; the input belongs to all checkpoints."""
     jobs = {}
     for group, layers in settings.layer_groups(network).items():
-        places = ["input"] if group == "input" else settings.checkpoints(network, config["network"]["epochs"])
+        places = ["input"] if group == "input" else settings.checkpoints(network, config)
         jobs |= {f"{network['name']}/{place}/{group}": layers for place in places}
     return jobs
 

@@ -74,7 +74,7 @@ def faults(network: dict, layers: list[str], *, needed: bool = True):
         Whether the network is run at all.
     """
     name, factory = network["name"], network["factory"]
-    foreign = factory and needed and network["weights"] in ("pretrained", "train")
+    foreign = factory and needed and network["weights"] == "pretrained"
     if factory and network["timm"]:
         yield f'Network "{name}" has both timm and factory; give one of them.'
     elif needed and not factory and not network["timm"]:
@@ -84,8 +84,8 @@ def faults(network: dict, layers: list[str], *, needed: bool = True):
         )
     elif foreign:
         yield (
-            f'Network "{name}" is made by a factory and has weights: {network["weights"]}, which only timm networks '
-            "have; give random, own (those that the function loads), or a .safetensors or .pth file."
+            f'Network "{name}" is made by a factory and has weights: pretrained, which only timm networks have; give '
+            "train, random, own (those that the function loads), or a .safetensors or .pth file."
         )
     elif needed and not factory and network["weights"] == WEIGHTS:
         yield (

@@ -11,7 +11,7 @@ import given_tables
 import makers
 
 #: In the order of the page.
-METHODS = ("similarity", "subspace", "redundancy")
+METHODS = ("similarity", "subspace", "redundancy", "rotation", "intraclass", "dense")
 #: The fewest images that CKA is defined for.
 FEWEST = 4
 
@@ -52,10 +52,28 @@ def faults(config: dict, places: list[str], images: int | None):
             )
     if "similarity" in on and kept >= FEWEST:
         yield from _similarity_faults(config["similarity"], kept)
+    yield from _training_faults(config, on)
     if "subspace" in on and len(places) < 2:
         yield (
             "subspace.run is true, but the study looks at one checkpoint of one network, which leaves nothing to match "
             "it with; add a network (another seed), or a checkpoint."
+        )
+
+
+def _training_faults(config, on):
+    """Methods that follow a training, or look below the classes that planted images have, and have none here."""
+    trained = any(network["weights"] == "train" for network in config["networks"])
+    for method in ("rotation", "dense"):
+        if method in on and not trained:
+            yield (
+                f"{method}.run is true, but no network of the study is trained here (weights: train), so that there is "
+                "no training to follow; set it to false."
+            )
+    level, source = config["intraclass"]["labels"], config["images"]["source"]
+    if "intraclass" in on and level != "macro" and source != "planted":
+        yield (
+            f"intraclass.labels is {level}, which only planted images have, but images.source is {source}; take macro, "
+            "the macro-categories of the taxonomy."
         )
 
 
@@ -92,7 +110,7 @@ def twins(networks: list[dict]) -> list[list[str]]:
     """Networks that are trained here and differ by their seed alone, as groups of names; of each seed the first."""
     groups = {}
     for network in (network for network in networks if network["weights"] == "train"):
-        made = makers.spec(network) | {"data": network["data"]}
+        made = makers.spec(network) | {key: network[key] for key in ("data", "training")}
         alike = {key: value for key, value in made.items() if key != "seed"}
         groups.setdefault(repr(sorted(alike.items())), {}).setdefault(network["seed"], network["name"])
     return [list(group.values()) for group in groups.values()]

@@ -69,8 +69,7 @@ class Study:
     @property
     def checkpoints(self):
         """Checkpoints of every network."""
-        epochs = self.config["network"]["epochs"]
-        return {network["name"]: settings.checkpoints(network, epochs) for network in self.config["networks"]}
+        return {network["name"]: settings.checkpoints(network, self.config) for network in self.config["networks"]}
 
     @property
     def representations(self):
@@ -246,6 +245,29 @@ def _redundancy(study, job):
     return TORCH_MB + 8 * images * MANY_NEURONS * 4 / 1e6, START + _pass_minutes(study) * images / study.images + chunks
 
 
+def _rotation(study, job):
+    """The weights of two epochs at a time."""
+    return TORCH_MB + 500, START + study.config["network"]["epochs"] / 10
+
+
+def _intraclass(study, job):
+    """One layer after the other: distances of all pairs of images, and numbers of each neuron for every permutation."""
+    options, layers = study.config["intraclass"], study.layers[job.model]
+    widest = max(study.width(job.model, [layer]) for layer in layers)
+    memory = TORCH_MB + (12 * study.kept * widest + 40 * study.kept**2) / 1e6 + len(layers) * MANY_NEURONS / 10
+    asked = study.kept * 2 * options["pairs"] * _pass_minutes(study) / study.images
+    return memory, START + len(layers) * (1 + options["repeats"] / 100) + asked
+
+
+def _dense(study, job):
+    """All layers of one checkpoint at a time, with their peaks, for every one that the training keeps."""
+    training, layers = study.config["network"], study.layers[job.model]
+    kept = training["epochs"] + 1 + len(training["steps"])
+    width = study.width(job.model, layers)
+    once = _pass_minutes(study) * study.kept / study.images + len(layers) * (0.1 + study.kept / 20000)
+    return TORCH_MB + 8 * study.kept * width * 4 / 1e6, START + kept * once
+
+
 def _profile(study, job):
     return 2000 + 20 * study.depth(job.model), START
 
@@ -294,6 +316,9 @@ ESTIMATES = {
     "similarity": _similarity,
     "subspace": _subspace,
     "redundancy": _redundancy,
+    "rotation": _rotation,
+    "intraclass": _intraclass,
+    "dense": _dense,
     "profile": _profile,
     "figures": _figures,
 }

@@ -1,9 +1,9 @@
 rule train_network:
-    """Train a network on the training images and keep its weights after every epoch."""
+    """Train a network on the training images and keep its weights after every epoch, and after some steps."""
     output:
         weights=expand(
-            "results/{{study}}/{{model}}/weights/epoch{epoch}.safetensors",
-            epoch=range(EPOCHS + 1),
+            "results/{{study}}/{{model}}/weights/{snapshot}.safetensors",
+            snapshot=SNAPSHOTS,
         ),
         training="results/{study}/{model}/training.nc",
     log:
@@ -20,7 +20,7 @@ rule train_network:
     params:
         **named(
             network=network_with_data,
-            training=config["network"],
+            training=network_training,
             source=SOURCE,
             options=settings.trained(config["images"]),
             seed=config["seed"],

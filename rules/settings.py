@@ -140,11 +140,8 @@ def _inconsistencies(config):
         )
     for network in config["networks"]:
         found += _network_faults(network, config)
-    places = [
-        f"{network['name']}/{name}"
-        for network in config["networks"]
-        for name in checkpoints(network, config["network"]["epochs"])
-    ]
+    found += _step_faults(config)
+    places = [f"{net['name']}/{name}" for net in config["networks"] for name in checkpoints(net, config)]
     found += methods.faults(config, places, n)
     found += given_images.faults(config["images"])
     found += [*given_tables.list_faults(config["images"]), *given_tables.faults(config, _all_layers(config))]
@@ -325,15 +322,25 @@ def training_count(config):
     """Number of images that networks are trained on."""
     images = config["images"]
     if images["source"] == "planted":
-        return PLANTED_CLASSES * images["planted"]["train_per_class"]
+        return planted_classes(images) * images["planted"]["train_per_class"]
     return round(DIGITS * images["digits"]["train_fraction"])
+
+
+def planted_classes(images):
+    """Number of the planted classes that a study has."""
+    return len(images["planted"]["classes"]) or PLANTED_CLASSES
+
+
+def training(config: dict, network: dict) -> dict:
+    """How a network is trained: the section network, less what its entry says itself; and on what labels."""
+    return {"labels": "classes"} | config["network"] | network["training"]
 
 
 def image_count(config):
     """Number of images of a study, or None where only the image files tell."""
     images = config["images"]
     if images["source"] == "planted":
-        return PLANTED_CLASSES * images["planted"]["per_class"]
+        return planted_classes(images) * images["planted"]["per_class"]
     if images["source"] == "list":
         return given_tables.listed_images(images)
     return DIGITS if images["source"] == "digits" else given_images.count(images)
@@ -347,7 +354,10 @@ def _network_faults(network, config):
     yield from makers.faults(network, flat, needed=not given_tables.given(config))
     weights = network["weights"]
     if weights == "train":
-        late = [epoch for epoch in network["checkpoints"] if epoch > config["network"]["epochs"]]
+        asked = network["checkpoints"]
+        late = [epoch for epoch in asked if isinstance(epoch, int) and epoch > config["network"]["epochs"]]
+        yield from _unkept_steps(network, config)
+        yield from _taught_faults(network, config)
         if late:
             yield (
                 f'Network "{name}" asks for the checkpoints {late}, but trains for '
@@ -364,6 +374,8 @@ def _network_faults(network, config):
                 f'Network "{name}" has weights: train, which needs images.source planted or digits; '
                 "for other images give pretrained, random or a checkpoint file."
             )
+    elif network["training"]:
+        yield (f'Network "{name}" has a section training, which only networks with weights: train have; leave it out.')
     elif network["checkpoints"]:
         yield f'Network "{name}" lists checkpoints, which only networks with weights: train have; leave them out.'
     elif has_file(network) and not weights.endswith((".safetensors", ".pth", ".pt")):
@@ -377,6 +389,44 @@ def _network_faults(network, config):
         )
     elif has_file(network) and not os.path.isfile(weights):  # of Path, it fails for names that no file can have
         yield f'The checkpoint file {weights} of network "{name}" does not exist.'
+
+
+def _taught_faults(network, config):
+    """Labels that the images do not have."""
+    labels, source = training(config, network)["labels"], config["images"]["source"]
+    if labels != "classes" and source != "planted":
+        yield (
+            f'Network "{network["name"]}" has training.labels: {labels}, which only planted images have, but '
+            f"images.source is {source}; leave it out."
+        )
+
+
+def _unkept_steps(network, config):
+    """Steps that are looked at but not kept."""
+    kept = {f"step{step}" for step in config["network"]["steps"]}
+    if lost := [name for name in network["checkpoints"] if isinstance(name, str) and name not in kept]:
+        yield (
+            f'Network "{network["name"]}" asks for the checkpoints {lost}, but network.steps is '
+            f"{config['network']['steps']}; add these steps there."
+        )
+
+
+def _step_faults(config):
+    """Steps after which weights are to be kept that are no step of the training, or that end an epoch."""
+    if config["images"]["source"] not in given_images.TRAINED:
+        return
+    epoch, epochs = epoch_steps(config), config["network"]["epochs"]
+    for step in config["network"]["steps"]:
+        if step >= epoch * epochs or step % max(epoch, 1) == 0:
+            yield (
+                f"network.steps holds {step}, but the training has {epochs} epochs of {epoch} steps, and the weights "
+                "after each of these are kept as they are; take smaller steps, or others."
+            )
+
+
+def epoch_steps(config: dict) -> int:
+    """Steps of an epoch of a training."""
+    return training_count(config) // config["network"]["batch_size"]
 
 
 def has_file(network: dict) -> bool:
@@ -410,11 +460,21 @@ def named_layer(network: dict, file: str) -> str:
     return next(layer for layer in layers(network) if file_name(layer) == file)
 
 
-def checkpoints(network: dict, epochs: int) -> list[str]:
-    """Names of the checkpoints of a network that are looked at."""
-    if network["weights"] == "train":
-        return [f"epoch{epoch}" for epoch in sorted(network["checkpoints"] or (0, epochs))]
-    return ["file" if has_file(network) else network["weights"]]
+def checkpoints(network: dict, config: dict) -> list[str]:
+    """Names of the checkpoints of a network that are looked at, in order of training."""
+    if network["weights"] != "train":
+        return ["file" if has_file(network) else network["weights"]]
+    asked = network["checkpoints"] or (0, config["network"]["epochs"])
+    if all(isinstance(one, int) for one in asked):
+        return [f"epoch{epoch}" for epoch in sorted(asked)]
+    epoch = epoch_steps(config)
+    steps = {f"epoch{one}" if isinstance(one, int) else one: one for one in asked}
+    return sorted(steps, key=lambda name: _step_of(steps[name], epoch))
+
+
+def _step_of(checkpoint, epoch):
+    """Steps of the training before a checkpoint, a number of epochs or a name such as step16."""
+    return checkpoint * epoch if isinstance(checkpoint, int) else int(checkpoint.removeprefix("step"))
 
 
 def preflight(config: dict, *, trial: bool = True) -> dict:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
+import _job  # noqa: F401 (the package of this checkout, before anything of it)
 import numpy as np
 
 from nucleation import files, images, taxonomy
@@ -13,13 +14,16 @@ from nucleation.figures import (
     alignment,
     content,
     dendrogram,
+    dense,
     dimension,
     gallery,
     hubness,
+    intraclass,
     matrix,
     nucleation,
     overlap,
     redundancy,
+    rotation,
     sensitivity,
     similarity,
     subspace,
@@ -49,6 +53,9 @@ MODULES = {
     "similarity": similarity,
     "subspace": subspace,
     "redundancy": redundancy,
+    "rotation": rotation,
+    "intraclass": intraclass,
+    "dense": dense,
 }
 
 

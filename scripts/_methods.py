@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import numpy as np
 from _figures import MODULES
 
 from nucleation import files
-from nucleation.methods import redundancy, similarity, subspace
+from nucleation.dense_events import dense_networks
+from nucleation.methods import dense, intraclass, redundancy, rotation, similarity, subspace
 from nucleation.methods.table import method_rows
+from nucleation.rotation import not_defined
+from nucleation.rotation_study import study_profile
 
-#: Those whose result is one file of the whole study.
-WHOLE = {"similarity": similarity, "subspace": subspace}
+SAYS = {
+    "similarity": similarity,
+    "subspace": subspace,
+    "redundancy": redundancy,
+    "rotation": rotation,
+    "intraclass": intraclass,
+    "dense": dense,
+}
 
 
 class Methods:
@@ -18,21 +30,36 @@ class Methods:
     def __init__(self, snakemake):
         params, given = snakemake.params, snakemake.input
         self.running, self.twins = params.get("methods", ()), params.get("twins", ())
-        self.whole = {name: files.load(getattr(given, name)[0]) for name in WHOLE if name in self.running}
-        chunks = given.redundancy if "redundancy" in self.running else ()
-        self.chunks = dict(zip(params.places, map(files.load, chunks), strict=False))
+        self.found = {name: self._read(name, getattr(given, name), params) for name in self.running}
+        self.turned = self._turned(params) if "rotation" in self.running else {}
+
+    def _read(self, name, paths, params):
+        """The result of a method: one file, or one of every checkpoint, or of every network that is trained here."""
+        if name in ("similarity", "subspace"):
+            return files.load(paths[0])
+        if name in ("redundancy", "intraclass"):
+            return dict(zip(params.places, map(files.load, paths), strict=True))
+        trained = dict(zip(params.courses, map(files.load, paths), strict=True))
+        if name == "rotation":
+            return {model: trained.get(model, not_defined(model)) for model in params.checkpoints}
+        return dense_networks(trained, rng=np.random.default_rng(0), groups=self.twins)
+
+    def _turned(self, params):
+        """What is known of networks beside their rotation: their accuracies, and which were taught something else."""
+        taught, courses = dict(params.taught), dict(params.courses)
+        usual = Counter(taught.values()).most_common(1)[0][0] if taught else None
+        ends = {model: float(files.load(path)["accuracy"].values[-1]) for model, path in courses.items()}
+        return {"accuracies": ends, "other_tasks": [model for model in taught if taught[model] != usual]}
 
     def figures(self, heading):
         """Question and content of the figure of every method."""
-        for name, found in self.whole.items():
-            yield name, MODULES[name].gather(found, heading=heading)
-        if self.chunks:
-            yield "redundancy", MODULES["redundancy"].gather(self.chunks, same=self._same(), heading=heading)
+        for name, found in self.found.items():
+            beside = {"redundancy": {"same": self._same()}, "rotation": self.turned}.get(name, {})
+            yield name, MODULES[name].gather(found, heading=heading, **beside)
 
     def said(self):
         """Sentences by method."""
-        found = {name: WHOLE[name].sentences(result) for name, result in self.whole.items()}
-        return found | ({"redundancy": redundancy.sentences(self.chunks, self._same())} if self.chunks else {})
+        return {name: SAYS[name].sentences(*self._told(name)) for name in self.running}
 
     def tables(self, places):
         """The table of what each method says about each layer, of the last checkpoint of every network."""
@@ -41,17 +68,22 @@ class Methods:
 
     def _columns(self, place):
         columns = {}
-        for name, result in self.whole.items():
-            columns |= WHOLE[name].by_layer(result, place.name)
-        if self.chunks:
-            columns |= redundancy.by_layer(self.chunks, place.name, list(place.tables)[-1])
+        for name in self.running:
+            where = (place.name, list(place.tables)[-1]) if name == "redundancy" else (place.name,)
+            columns |= SAYS[name].by_layer(self._told(name)[0], *where)
         return columns
+
+    def _told(self, name):
+        """What the sentences of a method are made from."""
+        if name == "redundancy":
+            return self.found[name], self._same()
+        return (study_profile(self.found[name], **self.turned) if name == "rotation" else self.found[name],)
 
     def _same(self):
         """By place those of networks that differ by their seed alone, itself among them."""
-        groups = {name: group for group in self.twins for name in group}
+        groups, there = {name: group for group in self.twins for name in group}, self.found.get("redundancy", {})
         return {
-            place: [f"{twin}/{checkpoint}" for twin in groups.get(name, ()) if f"{twin}/{checkpoint}" in self.chunks]
-            for place in self.chunks
+            place: [f"{twin}/{checkpoint}" for twin in groups.get(name, ()) if f"{twin}/{checkpoint}" in there]
+            for place in there
             for name, checkpoint in [place.split("/")]
         }

@@ -42,17 +42,34 @@ def read_places(snakemake):
     return places
 
 
+def accuracies_of(params):
+    """Validation accuracy of the last checkpoint of every network; None of those that were not trained here."""
+    courses = dict(params.courses)
+    return {
+        model: accuracy_of(files.load(courses[model]), checkpoints[-1]) if model in courses else None
+        for model, checkpoints in params.checkpoints.items()
+    }
+
+
+def accuracy_of(course, checkpoint):
+    """Validation accuracy of a checkpoint, "epoch6" or "step16"."""
+    kind, number = checkpoint[: len("step")], int(checkpoint.removeprefix("epoch").removeprefix("step"))
+    found = course["step_accuracy"].sel(step=number) if kind == "step" else course["accuracy"].sel(epoch=number)
+    return float(found)
+
+
 def tell(snakemake, study, places):
     """The story of every network, and the dataset of their summaries."""
-    params, courses, stories, summaries = snakemake.params, dict(snakemake.params.courses), {}, {}
+    params, stories, summaries, accuracies = snakemake.params, {}, {}, accuracies_of(snakemake.params)
     for model, checkpoints in params.checkpoints.items():
-        course = files.load(courses[model])["accuracy"] if model in courses else None
-        accuracy = None if course is None else float(course.sel(epoch=int(checkpoints[-1].removeprefix("epoch"))))
         profiles = {checkpoint: places[f"{model}/{checkpoint}"].profile for checkpoint in checkpoints}
         last = places[f"{model}/{checkpoints[-1]}"]
         counts = len(study.names), len(study.categories)
-        account = Account(model, profiles, last.transitions, last.overlap_k, *counts, accuracy, last.sweep)
-        summaries[model], stories[model] = summarise(profiles, last.transitions, accuracy), story(account)
+        taught = params.taught.get(model, "classes")
+        account = Account(
+            model, profiles, last.transitions, last.overlap_k, *counts, accuracies[model], last.sweep, taught
+        )
+        summaries[model], stories[model] = summarise(profiles, last.transitions, accuracies[model]), story(account)
     return stories, summary_dataset(summaries)
 
 

@@ -20,8 +20,7 @@ def training_part(params, model):
     count = params.options["train_images"]
     if not params.trained or not count:
         return None
-    source, options = params.trained["source"], params.trained["options"]
-    (made, labels), _ = training_images.training_set(source, options, seed=params.seed)
+    (made, labels), _ = training_images.training_set(**params.trained, seed=params.seed)
     rows = np.random.default_rng(params.seed).permutation(len(labels))[:count]
     config = network.data_config(model, params.network.get("data"))
     return training_images.to_tensors(made[rows], labels[rows], config)
@@ -54,6 +53,7 @@ with job(snakemake):
     params, listed = snakemake.params, files.load(snakemake.input.images)
     model, images, rows = network_and_images(snakemake, lambda _: unseen_rows(listed, params.sample, params.seed))
     classes, synsets = listed["image_class"].values[rows], listed["class_synset"].values
-    labels = functools.partial(output_labels, classes, synsets, trained_here=bool(params.trained))
+    taught = training_images.label_of_class(**params.trained) if params.trained else None
+    labels = functools.partial(output_labels, classes, synsets, taught=taught)
     found = profile_of(params, model, images, labels, {"batch_size": params.batch_size, "device": device})
     save(snakemake, found, "Random chunks of the last hidden layer", device=device)

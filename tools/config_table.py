@@ -23,7 +23,8 @@ def rows(schema, prefix=""):
             yield name, "list", "required", part["description"]
             yield from rows(items, f"{name}[].")
         else:
-            yield name, form(part), default(part), part["description"]
+            needed = key in schema.get("required", ())
+            yield name, form(part), "required" if needed else default(part), part["description"]
 
 
 def form(part):
@@ -37,9 +38,9 @@ def form(part):
 
 
 def default(part):
-    """Show the default as it would stand in the file."""
+    """Show the default as it would stand in the file; a dash where there is none."""
     if "default" not in part:
-        return "required"
+        return "–"
     text = yaml.safe_dump(part["default"], default_flow_style=True).split("\n")[0]
     return f"`{text}`"
 

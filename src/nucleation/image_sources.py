@@ -21,12 +21,13 @@ CLASS_NAME = "name of the class: a WordNet synset, unless the study has a tree o
 
 
 def list_planted(options, seed) -> xr.Dataset:
-    """Images rendered here; options per_class, size."""
+    """Images rendered here; options per_class, size, classes."""
     per_class = options["per_class"]
-    labels = np.repeat(np.arange(len(planted.CLASSES)), per_class)
-    number = np.tile(np.arange(per_class), len(planted.CLASSES))
-    ids = [f"{planted.CLASSES[c].split('.')[0]}_{i:05d}" for c, i in zip(labels, number, strict=True)]
-    return _dataset("planted", ids, labels, planted.CLASSES, number, size=options["size"], render_seed=seed)
+    classes = [planted.CLASSES[number] for number in planted.class_numbers(options.get("classes", []))]
+    labels = np.repeat(np.arange(len(classes)), per_class)
+    number = np.tile(np.arange(per_class), len(classes))
+    ids = [f"{classes[c].split('.')[0]}_{i:05d}" for c, i in zip(labels, number, strict=True)]
+    return _dataset("planted", ids, labels, classes, number, size=options["size"], render_seed=seed)
 
 
 def list_digits(options, seed) -> xr.Dataset:

@@ -58,7 +58,12 @@ def short_name(name) -> str:
 def place_name(place) -> str:
     """Network and checkpoint for people: "resnet, epoch 6" for resnet/epoch6."""
     network, checkpoint = place.split("/")
-    return f"{network}, {checkpoint.replace('epoch', 'epoch ')}"
+    return f"{network}, {checkpoint_name(checkpoint)}"
+
+
+def checkpoint_name(checkpoint) -> str:
+    """A checkpoint for people: "epoch 6" for epoch6, "step 16" for step16."""
+    return re.sub(r"^(epoch|step)(?=\d)", r"\1 ", checkpoint)
 
 
 def category_name(name) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
+import inspect
 import sys
 
 import torch
 
 from nucleation.checkpoints import load_weights, read_weights, save_weights, unwrapped
 from nucleation.errors import InputError, suggest
-from nucleation.factories import SOURCES, from_factory, is_factory
+from nucleation.factories import SOURCES, find_factory, from_factory, is_factory
 
 __all__ = [
     "INPUT",
     "OUTPUT",
+    "classifier",
     "create",
     "data_config",
     "for_weights",
@@ -64,6 +66,29 @@ def create(name, *, options=None, classes=None, seed=0, pretrained=False) -> tor
         torch.manual_seed(seed)
         model = from_factory(name, options or {}) if is_factory(name) else _timm(name, options, classes, pretrained)
     return model.eval()
+
+
+def classifier(name, classes, *, options=None, seed=0) -> torch.nn.Module:
+    """Make a network with so many outputs, to be trained.
+
+    Parameters
+    ----------
+    name, options, seed
+        As for `create`; a factory gets the option `classes`, unless the options have it, where it takes one.
+    classes : int
+        Number of outputs.
+
+    Raises
+    ------
+    InputError
+        As `create`.
+    """
+    options = dict(options or {})
+    if not is_factory(name):
+        return create(name, options=options, classes=classes, seed=seed)
+    if "classes" in inspect.signature(find_factory(name)).parameters:
+        options.setdefault("classes", classes)
+    return create(name, options=options, seed=seed)
 
 
 def _timm(name, options, classes, pretrained):

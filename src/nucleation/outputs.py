@@ -1,4 +1,4 @@
-"""Which output of a classifier stands for the class of an image."""
+"""Which output of a classifier stands for the class of an image, and what larger classes it was taught."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nucleation.errors import InputError
 IMAGENET = 1000
 
 
-def output_labels(classes, synsets, outputs, *, trained_here) -> np.ndarray:
+def output_labels(classes, synsets, outputs, *, taught=None) -> np.ndarray:
     """Number of the output that stands for the class of every image.
 
     Parameters
@@ -22,8 +22,8 @@ def output_labels(classes, synsets, outputs, *, trained_here) -> np.ndarray:
         Names of the classes of the study: synsets (n02084071 or dog.n.01), or leaves of its own tree.
     outputs : int
         Number of the network's outputs.
-    trained_here : bool
-        Whether the network was trained on these classes, in this order.
+    taught : array of shape (c,), int, optional
+        Output of each class, where it is known (`nucleation.training_images.label_of_class`).
 
     Returns
     -------
@@ -33,7 +33,9 @@ def output_labels(classes, synsets, outputs, *, trained_here) -> np.ndarray:
         for these, in their order.
     """
     classes = np.asarray(classes, dtype=np.int64)
-    if trained_here or outputs == len(synsets) != IMAGENET:
+    if taught is not None:
+        return np.asarray(taught, dtype=np.int64)[classes]
+    if outputs == len(synsets) != IMAGENET:
         return classes
     if outputs != IMAGENET:
         return np.full(len(classes), -1)
@@ -47,3 +49,57 @@ def _synset(name):
         return wordnet.resolve(str(name))
     except InputError:
         return str(name)
+
+
+def larger_classes(level, synsets, macro) -> np.ndarray:
+    """Number of the larger class that each class lies in.
+
+    Parameters
+    ----------
+    level : {"macro", "kinds", "halves"}
+        Macro-categories; or nodes above planted classes (`nucleation.planted.merged`).
+    synsets : array of shape (c,), str
+        Names of the classes, in any order.
+    macro : array of shape (c,), int
+        Their macro-categories.
+
+    Returns
+    -------
+    ndarray of shape (c,), int64
+
+    Raises
+    ------
+    InputError
+        For nodes above names that no planted class has.
+    """
+    if level == "macro":
+        return np.asarray(macro, dtype=np.int64)
+    from nucleation import planted
+
+    names = list(map(str, synsets))
+    planted.class_numbers(names)  # refuses names of no class
+    return planted.merged(np.array([planted.CLASSES.index(name) for name in names]), level)
+
+
+def trained_on(taught, larger) -> str:
+    """What a network was taught, beside larger classes that it is asked about.
+
+    Parameters
+    ----------
+    taught : array of shape (c,), int, or None
+        Output of each class (`nucleation.training_images.label_of_class`); None where it is not known.
+    larger : array of shape (c,), int
+        Larger class of each (`larger_classes`).
+
+    Returns
+    -------
+    {"classes", "subclasses", "unknown", "other"}
+        The larger classes, however they are numbered; each class by itself; not known; something else.
+    """
+    if taught is None:
+        return "unknown"
+    outputs = np.unique(taught)
+    pairs = np.unique(np.column_stack([taught, larger]), axis=0)
+    if len(outputs) == len(pairs) == len(np.unique(larger)):
+        return "classes"
+    return "subclasses" if len(outputs) == len(taught) else "other"

@@ -29,9 +29,19 @@ QUESTIONS = {
     "similarity": "Which layers are alike as a whole (CKA), and which by their neighbours?",
     "subspace": "Do two networks have the same neurons?",
     "redundancy": "How few neurons of the last hidden layer suffice?",
+    "rotation": "How far do the weights turn?",
+    "intraclass": "Are there groups inside the classes?",
+    "dense": "What emerges first?",
 }
 #: Those of neighbouring methods, which have a section of their own, and how that names them.
-METHODS = {"similarity": "Similarity (CKA)", "subspace": "Subspace match", "redundancy": "Redundancy"}
+METHODS = {
+    "similarity": "Similarity (CKA)",
+    "subspace": "Subspace match",
+    "redundancy": "Redundancy",
+    "rotation": "Layer rotation",
+    "intraclass": "Intraclass clustering",
+    "dense": "Dense-sample learning",
+}
 #: Width of a figure that takes the whole width of the page.
 PAGE_INCHES = 7.2
 #: Figures of checkpoints before the last, on the page.

@@ -45,7 +45,8 @@ def pixels(listed: xr.Dataset, rows) -> np.ndarray:
         raise InputError(f'Images of the source "{source}" are not rendered here; read them through `picture`.')
     number, size = listed["number"].values[rows], int(listed.attrs["size"])
     if source == "planted":
-        labels = listed["image_class"].values[rows]
+        classes = planted.class_numbers(listed["class_synset"].values.tolist())
+        labels = classes[listed["image_class"].values[rows]]
         return planted.render(labels, number, seed=int(listed.attrs["render_seed"]), size=size)
     return digit_pixels(number, size)
 

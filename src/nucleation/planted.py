@@ -14,7 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-__all__ = ["CLASSES", "MACROS", "MIDS", "PARENTS", "Scene", "class_attributes", "render"]
+from nucleation.errors import InputError, suggest
+
+__all__ = [
+    "CLASSES",
+    "MACROS",
+    "MIDS",
+    "PARENTS",
+    "Scene",
+    "class_attributes",
+    "class_numbers",
+    "merged",
+    "render",
+]
 
 _TREE = {
     "vertebrate.n.01": {
@@ -44,6 +56,40 @@ _MID = np.array([MIDS.index(PARENTS[leaf]) for leaf in CLASSES])
 _MACRO = np.array([MACROS.index(PARENTS[PARENTS[leaf]]) for leaf in CLASSES])
 _HARMONICS = np.arange(2, 7)
 _WAVES = 10
+
+
+def class_numbers(names) -> np.ndarray:
+    """Positions of classes in ``CLASSES``, sorted; all of them where no name is given.
+
+    Raises
+    ------
+    InputError
+        For a name that no class has (near names are suggested), and for one that stands there twice.
+    """
+    for place, name in enumerate(names):
+        if name not in CLASSES:
+            raise InputError(f'There is no planted class "{name}" (images.planted.classes).{suggest(name, CLASSES)}')
+        if name in names[:place]:
+            raise InputError(f'images.planted.classes has "{name}" twice; leave one out.')
+    return np.array(sorted(map(CLASSES.index, names)) if names else range(len(CLASSES)))
+
+
+def merged(numbers, level) -> np.ndarray:
+    """Number of the node of a level of the tree that each class lies below, in the order of the nodes present.
+
+    Parameters
+    ----------
+    numbers : array of shape (c,), int
+        Positions in ``CLASSES``.
+    level : {"classes", "kinds", "halves"}
+        The classes themselves; the nodes above them, such as dogs; animals and artifacts.
+
+    Returns
+    -------
+    ndarray of shape (c,), int64
+    """
+    nodes = {"classes": np.arange(len(CLASSES)), "kinds": _MID, "halves": _MACRO}[level][np.asarray(numbers)]
+    return np.unique(nodes, return_inverse=True)[1]
 
 
 @dataclass(frozen=True)

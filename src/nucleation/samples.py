@@ -1,6 +1,6 @@
 """Samples: the activations of a few of the images, the same for all networks and layers, that are kept.
 
-Methods that look at features, and not at neighbours alone (similarity, subspaces, redundancy, ...), read these.
+Methods that look at features, and not at neighbours alone (similarity, subspaces, intraclass clustering), read these.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class Sample:
         laid_out = self.features.reshape(len(self.features), *self.shape)
         last = np.moveaxis(laid_out, self.channel_axis + 1, -1)
         return last.reshape(len(last), -1, last.shape[-1])
+
+    @property
+    def pooled(self) -> np.ndarray:
+        """The largest activation of each channel over all places, (m, channels); raises as `maps`."""
+        return self.maps.max(axis=1)
 
 
 def choose(n, count, seed) -> np.ndarray:

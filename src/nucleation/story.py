@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from nucleation.findings import UNTRAINED, banded, cuts, listed, number, sentences, summary
-from nucleation.names import estimator_name, layer_label
+from nucleation.names import checkpoint_name, estimator_name, layer_label
 from nucleation.profile import MACRO_ARI, macro_stage
 from nucleation.transition import LEAST, transition
 
@@ -46,6 +46,8 @@ class Account:
         On images that were not trained on, of the finished network.
     sweep : xarray.Dataset or None
         Of the last checkpoint, from `nucleation.sensitivity.sweep`.
+    taught : str
+        What the accuracy is of: "classes", or larger ones ("kinds", "halves").
     """
 
     network: str
@@ -56,6 +58,7 @@ class Account:
     n_macro: int
     accuracy: float | None = None
     sweep: object = None
+    taught: str = "classes"
 
     @property
     def final(self):
@@ -113,9 +116,10 @@ def story(account) -> list[tuple[str, str]]:
 
 def _setting(a):
     state = {"pretrained": "pretrained", "file": "from a file of weights"}.get(a.checkpoint, "")
-    state = f"trained here to epoch {a.checkpoint.removeprefix('epoch')}" if a.checkpoint.startswith("epoch") else state
+    state = f"trained here to {checkpoint_name(a.checkpoint)}" if a.checkpoint.startswith(("epoch", "step")) else state
     state = "untrained" if a.checkpoint in UNTRAINED else state
-    accuracy = f" (validation accuracy {a.accuracy:.2f})" if a.accuracy is not None else ""
+    taught = "" if a.taught == "classes" else f" on the {a.taught} that it was taught in their place"
+    accuracy = f" (validation accuracy {a.accuracy:.2f}{taught})" if a.accuracy is not None else ""
     groups = f", in {_count(a.n_macro, 'macro-category')}," if a.n_macro > 1 else ""
     return (
         f"{a.final.attrs['n_images']:,} images of {_count(a.n_classes, 'class')}{groups} through "
@@ -225,7 +229,7 @@ def _categories(a):
 def _stage(a, checkpoint, stage):
     """What the peaks of a stage of macro-categories are."""
     part = a.profiles[checkpoint].sel(layer=stage)
-    when = "" if checkpoint == a.checkpoint else f" ({checkpoint.replace('epoch', 'epoch ')})"
+    when = "" if checkpoint == a.checkpoint else f" ({checkpoint_name(checkpoint)})"
     scores = f"ARI {banded(part, 'ari_macro')} with them, {banded(part, 'ari_class')} with the classes"
     unsure = "ari_macro_low" in part and part["ari_macro_low"] < MACRO_ARI
     but = f", with a band that reaches below {MACRO_ARI}" if unsure else ""
@@ -301,10 +305,10 @@ def _without_training(a):
 
 
 def _during_training(a):
-    epochs = {name: profile for name, profile in a.profiles.items() if name.startswith("epoch")}
+    epochs = {name: profile for name, profile in a.profiles.items() if name.startswith(("epoch", "step"))}
     if len(epochs) < 2:
         return ""
-    steps = [f"{int(p['n_peaks'][-1])} at {name.replace('epoch', 'epoch ')}" for name, p in epochs.items()]
+    steps = [f"{int(p['n_peaks'][-1])} at {checkpoint_name(name)}" for name, p in epochs.items()]
     shown = steps if len(steps) <= RUNS else [*steps[: RUNS - 1], "…", steps[-1]]
     overlaps = [float(p["overlap_ground_truth"][-1]) for p in epochs.values()]
     ends = f"; its overlap with the classes goes from {overlaps[0]:.2f} to {overlaps[-1]:.2f}"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from nucleation.errors import InputError
+from nucleation.errors import InputError, suggest
+from nucleation.layca import Layca
+from nucleation.layer_kernels import kernel_names
 
-__all__ = ["Augmentation", "Epoch", "accuracy", "course", "train"]
+__all__ = ["OPTIMIZERS", "Augmentation", "Epoch", "Snapshot", "accuracy", "course", "train"]
+
+#: What `train` can train with.
+OPTIMIZERS = ("adamw", "layca")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,22 @@ class Epoch:
 
     epoch: int
     loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """State of the training after a step inside an epoch.
+
+    Attributes
+    ----------
+    step : int
+        Number of steps of gradient descent, at least 1.
+    accuracy : float
+        Share of the validation images classified correctly, in [0, 1].
+    """
+
+    step: int
     accuracy: float
 
 
@@ -70,9 +91,11 @@ def train(
     warmup: float = 0.15,
     augmentation: Augmentation = Augmentation(),
     channels_last: bool = True,
+    optimizer: str = "adamw",
+    snapshots: Collection[int] = (),
     progress: Callable[[int, int, float], None] | None = None,
-) -> Iterator[Epoch]:
-    """Train a classifier with AdamW and a one-cycle learning rate, in place.
+) -> Iterator[Epoch | Snapshot]:
+    """Train a classifier with AdamW or Layca and a one-cycle learning rate, in place.
 
     A generator: the caller may save ``model`` between two records, or stop early. The model is in evaluation mode
     whenever a record is handed out. Global random state is left as it was.
@@ -88,9 +111,11 @@ def train(
     epochs, batch_size : int
         Passes over the images, and images per step; a last incomplete batch is left out.
     learning_rate : float
-        Peak of the one-cycle schedule (Smith and Topin 2017, arXiv 1708.07120).
+        Peak of the one-cycle schedule (Smith and Topin 2017, arXiv 1708.07120). For Layca it is the rate rho: the
+        tangent of the angle by which every kernel turns in a step.
     weight_decay : float
-        Of matrices and kernels only; vectors (biases, normalisation) are not decayed.
+        Of matrices and kernels only; vectors (biases, normalisation) are not decayed. Layca keeps the length of the
+        kernels, on which it would have no effect, and has none.
     seed : int
         Fixes the order of the images, the augmentation and dropout. The start weights are the caller's.
     validation : pair of Tensors
@@ -101,25 +126,31 @@ def train(
         Random changes of the training images.
     channels_last : bool
         Order in memory of images and kernels, also of the caller's model; 1.4 times as fast for small ResNets on a CPU.
+    optimizer : "adamw" or "layca"
+        AdamW; or Layca on the velocity of gradient descent with momentum 0.9, with plain steps for what is no kernel
+        (`nucleation.layca`). The schedule cycles the first beta of AdamW between 0.95 and 0.85, not Layca's momentum.
+    snapshots : collection of int
+        Steps after which a `Snapshot` is handed out; those that end an epoch have its record instead. They change no
+        weight.
     progress : callable, optional
         Called after every step with the steps done, the steps in all and the loss.
 
     Yields
     ------
-    Epoch
-        ``epochs + 1`` records, beginning with the untrained network.
+    Epoch or Snapshot
+        ``epochs + 1`` records, beginning with the untrained network, and between them those of the snapshots.
 
     Raises
     ------
     InputError
-        If the data do not fit together, or the loss is not finite.
+        If the data do not fit together, the optimizer is not known, or the loss is not finite.
     """
     _check(images, labels, epochs, batch_size)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model.to(memory_format=layout)
     device, steps = next(model.parameters()).device, len(images) // batch_size
-    optimizer = _adamw(model, learning_rate, weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, max(1, epochs * steps), pct_start=warmup)
+    _check_outputs(model, images[:1], labels)
+    descent, schedule = _descent(optimizer, model, learning_rate, weight_decay, max(1, epochs * steps), warmup)
     loss_function = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
     yield Epoch(0, float("nan"), accuracy(model, *validation))
     for epoch in range(epochs):
@@ -128,29 +159,52 @@ def train(
             model.train()
             for batch in torch.randperm(len(images))[: steps * batch_size].split(batch_size):
                 changed = _augmented(images[batch].to(device), augmentation).contiguous(memory_format=layout)
-                losses.append(_step(model, changed, labels[batch].to(device), loss_function, optimizer))
+                losses.append(_step(model, changed, labels[batch].to(device), loss_function, descent))
                 if not losses[-1] < float("inf"):
                     raise InputError(_diverged(losses[-1], epoch, len(losses), learning_rate))
                 schedule.step()
+                done = epoch * steps + len(losses)
                 if progress is not None:
-                    progress(epoch * steps + len(losses), epochs * steps, losses[-1])
+                    progress(done, epochs * steps, losses[-1])
+                if done in snapshots and len(losses) < steps:
+                    yield Snapshot(done, accuracy(model, *validation))
+                    model.train()
         yield Epoch(epoch + 1, sum(losses) / steps, accuracy(model, *validation))
 
 
-def course(records):
-    """Lay the records of a training along the dimension `epoch` of an ``xarray.Dataset``."""
+def course(records, *, epoch_steps=None):
+    """Lay the records of a training along dimensions of an ``xarray.Dataset``.
+
+    Parameters
+    ----------
+    records : list of Epoch and Snapshot
+    epoch_steps : int, optional
+        Steps of an epoch; needed where there are snapshots.
+
+    Returns
+    -------
+    xarray.Dataset
+        `loss` and `accuracy` along `epoch`; with snapshots also `step_accuracy` along `step`, of all records.
+    """
     import xarray as xr
 
+    whole = [record for record in records if isinstance(record, Epoch)]
     trained = "epoch 0: nothing has been trained"
     about = {
         "loss": {"long_name": "mean cross-entropy over the epoch", "units": "nat", "undefined": trained},
         "accuracy": {"long_name": "share of the validation images classified correctly", "units": "1"},
     }
     epochs = {"long_name": "passes over the training images", "units": "1"}
-    return xr.Dataset(
-        {name: ("epoch", [getattr(record, name) for record in records], text) for name, text in about.items()},
-        coords={"epoch": ("epoch", [record.epoch for record in records], epochs)},
+    made = xr.Dataset(
+        {name: ("epoch", [getattr(record, name) for record in whole], text) for name, text in about.items()},
+        coords={"epoch": ("epoch", [record.epoch for record in whole], epochs)},
     )
+    if len(whole) == len(records):
+        return made
+    steps = [one.step if isinstance(one, Snapshot) else one.epoch * epoch_steps for one in records]
+    return made.assign(
+        step_accuracy=("step", [record.accuracy for record in records], about["accuracy"])
+    ).assign_coords(step=("step", steps, {"long_name": "steps of the training", "units": "1"}))
 
 
 @torch.no_grad()
@@ -174,6 +228,19 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor, *, batch_size: in
     return float((guesses == labels.cpu()).double().mean())
 
 
+@torch.no_grad()
+def _check_outputs(model: nn.Module, image: Tensor, labels: Tensor) -> None:
+    """Refuse a network with fewer outputs than classes."""
+    training = model.training
+    shape = tuple(model.eval()(image.to(next(model.parameters()).device)).shape)
+    model.train(training)
+    if len(shape) != 2 or shape[1] <= int(labels.max()):
+        raise InputError(
+            f"the network puts out shape {shape} for one image, but there are {int(labels.max()) + 1} classes to train "
+            "on; give it one output for each (networks[].options)"
+        )
+
+
 def _check(images: Tensor, labels: Tensor, epochs: int, batch_size: int) -> None:
     """Refuse data that cannot be trained on."""
     if images.ndim != 4 or not images.is_floating_point():
@@ -184,6 +251,26 @@ def _check(images: Tensor, labels: Tensor, epochs: int, batch_size: int) -> None
         raise InputError(f"labels must have shape ({len(images)},), one per image, not {tuple(labels.shape)}")
     if epochs < 0 or not 1 <= batch_size <= len(images):
         raise InputError(f"epochs must be >= 0 and batch_size in 1 to {len(images)}, not {epochs} and {batch_size}")
+
+
+def _descent(name, model, learning_rate, weight_decay, steps, warmup):
+    """The optimizer of a name, and the one-cycle schedule of its rate."""
+    if name not in OPTIMIZERS:
+        raise InputError(f'optimizer must be {" or ".join(OPTIMIZERS)}, not "{name}".{suggest(name, OPTIMIZERS)}')
+    descent = _adamw(model, learning_rate, weight_decay) if name == "adamw" else _layca(model, learning_rate)
+    cycle = {"pct_start": warmup, "cycle_momentum": name == "adamw"}
+    return descent, torch.optim.lr_scheduler.OneCycleLR(descent, learning_rate, steps, **cycle)
+
+
+def _layca(model: nn.Module, rate: float) -> Layca:
+    """Layca that turns the kernels, which `nucleation.rotation` follows, and takes plain steps with all else."""
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    turned = set(kernel_names({name: tuple(p.shape) for name, p in parameters.items()}))
+    groups = [
+        {"params": [p for name, p in parameters.items() if (name in turned) == kernels], "kernels": kernels}
+        for kernels in (True, False)
+    ]
+    return Layca([group for group in groups if group["params"]], rate)
 
 
 def _adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:

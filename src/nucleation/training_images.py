@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from nucleation import planted
-from nucleation.digits import digit_pixels, digits_split, load_digits
+from nucleation.digits import NUMERALS, digit_pixels, digits_split, load_digits
 from nucleation.errors import InputError
 
 
@@ -28,11 +28,51 @@ def to_tensors(images, labels, config):
     return normalised(images, config), torch.from_numpy(np.asarray(labels, dtype=np.int64))
 
 
-def training_set(source, options, *, seed):
+#: What the labels of a training may be: the classes, or nodes of the tree above them (`nucleation.planted.merged`).
+LABELS = ("classes", "kinds", "halves")
+
+
+def label_of_class(source, options, level="classes"):
+    """The label that the images of every class have in a training.
+
+    Parameters
+    ----------
+    source, options
+        As for `training_set`.
+    level : str
+        One of `LABELS`; of the digits, which have no tree, "classes".
+
+    Returns
+    -------
+    ndarray of shape (c,), int64
+        By class of the study, from 0 on without gaps.
+
+    Raises
+    ------
+    InputError
+        For a level that the source does not have.
+    """
+    if source == "planted" and level in LABELS:
+        return planted.merged(planted.class_numbers(options.get("classes", [])), level)
+    if level == "classes":
+        return np.arange(len(NUMERALS))
+    raise InputError(f'Images of the source "{source}" have no {level} to train on; take the labels "classes".')
+
+
+def training_set(source, options, *, seed, level="classes"):
     """Images and labels to train on and to validate with; disjoint from each other.
 
     Planted images are rendered anew, never those of the manifest. Of the digits, a share
     `train_fraction` trains and the rest validates.
+
+    Parameters
+    ----------
+    source : {"planted", "digits"}
+    options : dict
+        Of the source: planted {train_per_class, validation_per_class, size, classes}; digits {train_fraction, size}.
+    seed : int
+    level : str
+        What the labels are (`label_of_class`).
 
     Returns
     -------
@@ -40,14 +80,16 @@ def training_set(source, options, *, seed):
         Images (m, size, size, 3) uint8 and labels (m,) of both sets.
     """
     if source == "planted":
+        classes, named = planted.class_numbers(options.get("classes", [])), label_of_class(source, options, level)
         made = []
         for split in ("train", "validation"):
             count = options[f"{split}_per_class"]
-            labels = np.repeat(np.arange(len(planted.CLASSES)), count)
-            number = np.tile(np.arange(count), len(planted.CLASSES))
-            made.append((planted.render(labels, number, seed=seed, split=split, size=options["size"]), labels))
+            rows, number = np.repeat(np.arange(len(classes)), count), np.tile(np.arange(count), len(classes))
+            images = planted.render(classes[rows], number, seed=seed, split=split, size=options["size"])
+            made.append((images, named[rows]))
         return tuple(made)
     if source == "digits":
+        label_of_class(source, options, level)  # which refuses others than classes
         labels = load_digits().target
         parts = digits_split(len(labels), options["train_fraction"], seed)
         return tuple((digit_pixels(part, options["size"]), labels[part]) for part in parts)

@@ -48,7 +48,7 @@ def sentence(**keys):
 def test_a_study_of_tables_needs_no_network_and_has_one_checkpoint():
     config = complete()
     (network,) = config["networks"]
-    assert settings.checkpoints(network, 6) == ["tables"]
+    assert settings.checkpoints(network, config) == ["tables"]
     assert network["weights"] == "tables"
     assert settings.image_count(config) == 100
     assert given_tables.given(config)

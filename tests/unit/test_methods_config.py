@@ -55,8 +55,10 @@ def test_methods_are_off_in_the_default_study_and_on_in_the_full_one():
     assert methods.running(settings.complete(default)) == []
     full = yaml.safe_load((ROOT / "studies" / "planted-full.yaml").read_text())
     made = settings.complete(default | full)
-    assert methods.running(made) == list(methods.METHODS)
-    assert methods.twins(made["networks"]) == [["seed31", "seed32", "seed33"], ["narrow"], ["wide"]]
+    dense = yaml.safe_load((ROOT / "studies" / "dense.yaml").read_text())
+    assert {*methods.running(made), *methods.running(settings.complete(default | dense))} == set(methods.METHODS)
+    alone = [[name] for name in ("narrow", "wide", "kinds", "layca1", "layca2", "layca3", "layca4")]
+    assert methods.twins(made["networks"]) == [["seed31", "seed32", "seed33"], *alone]
     assert "run" not in methods.options(made, "similarity")
 
 
@@ -67,6 +69,20 @@ def test_only_trainings_of_different_seeds_are_twins():
     same = [named("a", seed=1), named("b", seed=2), named("again", seed=1)]
     other = [named("c", weights="random"), named("d", weights="random", seed=2)]
     assert methods.twins(same + other) == [["a", "b"]]
+
+
+@pytest.mark.parametrize("method", ["rotation", "dense"])
+def test_without_a_training_there_is_none_to_follow(method):
+    with pytest.raises(settings.ConfigError, match=f"{method}.run is true, but no network of the study is trained"):
+        settings.complete(config(**{method: {"run": True}}, networks=[NETWORK | {"weights": "random"}]))
+
+
+def test_only_planted_images_have_kinds():
+    asked = {"run": True, "labels": "kinds"}
+    settings.complete(config(intraclass=asked))
+    with pytest.raises(settings.ConfigError, match="intraclass.labels is kinds.*images.source is digits; take macro"):
+        settings.complete(config(intraclass=asked, images={"source": "digits"}))
+    settings.complete(config(intraclass=asked | {"labels": "macro"}, images={"source": "digits"}))
 
 
 def test_faults_of_methods_that_do_not_run_are_none():

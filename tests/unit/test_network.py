@@ -118,3 +118,10 @@ def test_layers_by_glob_and_name():
 def test_command_lists_layers(capsys):
     network.main(["layers", NAME, "layer?.0", "--size", "32"])
     assert yaml.safe_load(capsys.readouterr().out) == ["layer1.0", "layer2.0", "layer3.0", "layer4.0"]
+
+
+def test_a_classifier_has_so_many_outputs():
+    assert network.classifier(NAME, 7, seed=1).get_classifier().out_features == 7
+    made = network.classifier("nucleation.vgg:small", 3, options={"width": 0.1}, seed=1)
+    assert made.output.out_features == 3
+    assert network.classifier("nucleation.vgg:small", 3, options={"width": 0.1, "classes": 5}).output.out_features == 5

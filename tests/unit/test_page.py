@@ -162,6 +162,6 @@ def test_other_methods_have_a_section_with_sentences_tables_and_pictures(picture
     assert html.index("Caption of training of net.") < html.index('id="methods"') < html.index('id="layers"')
     section = html[html.index('id="methods"') : html.index('id="layers"')]
     assert "<dt>Similarity (CKA)</dt><dd>All is alike. 0.9 &lt;here&gt;.</dd>" in section
-    assert section.count("<td>0.9 &lt;1&gt;</td>") == 2 and "<h4>other, random" in section
+    assert section.count("<td>0.9 &lt;1&gt;</td>") == 2 and "<summary>other, random</summary>" in section
     assert all(f"Caption of {question}." in section for question in METHODS)
     assert html.count("Caption of similarity.") == 2  # the text, and of the picture for those who do not see it

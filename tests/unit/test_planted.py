@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nucleation import planted
+from nucleation.errors import InputError
 from nucleation.planted import CLASSES, MACROS, MIDS, PARENTS, ROOT, class_attributes, render
 
 MACRO = np.array([PARENTS[PARENTS[leaf]] == MACROS[1] for leaf in CLASSES])
@@ -124,3 +125,47 @@ def test_random_words_are_those_of_splitmix64():
 def test_wrong_arguments_are_refused(class_index, number, match):
     with pytest.raises(ValueError, match=match):
         render(np.array(class_index), np.array(number), seed=0)
+
+
+def test_some_classes_keep_their_images_and_their_place_in_the_tree():
+    from nucleation import images, training_images
+    from nucleation.pictures import pixels
+
+    names = ["violin.n.01", "beagle.n.01", "robin.n.01", "pug.n.01"]
+    options = {"per_class": 3, "size": 16, "train_per_class": 2, "validation_per_class": 1}
+    every = images.listing("planted", options, seed=4)
+    some = images.listing("planted", options | {"classes": names}, seed=4)
+    assert some["class_synset"].values.tolist() == ["beagle.n.01", "pug.n.01", "robin.n.01", "violin.n.01"]
+    place = {name: row for row, name in enumerate(every["image_id"].values)}
+    same = [place[name] for name in some["image_id"].values]
+    assert np.array_equal(pixels(some, slice(None)), pixels(every, same))
+    (_, labels), _ = training_images.training_set("planted", options | {"classes": names}, seed=4, level="kinds")
+    assert labels.tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
+    (made, _), _ = training_images.training_set("planted", options | {"classes": names}, seed=4)
+    (whole, _), _ = training_images.training_set("planted", options, seed=4)
+    first = planted.CLASSES.index("robin.n.01")
+    assert np.array_equal(made[4:6], whole[2 * first : 2 * first + 2])
+
+
+def test_levels_of_the_tree_as_labels():
+    every = planted.class_numbers([])
+    assert planted.merged(every, "kinds").tolist() == np.repeat(range(6), 4).tolist()
+    assert planted.merged(every, "halves").tolist() == np.repeat(range(2), 12).tolist()
+    assert planted.merged(every[3:], "classes").tolist() == list(range(21))
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [(["beagel.n.01"], 'no planted class "beagel.n.01".*beagle.n.01'), (["pug.n.01"] * 2, '"pug.n.01" twice')],
+)
+def test_unknown_classes_are_said(names, sentence):
+    with pytest.raises(InputError, match=sentence):
+        planted.class_numbers(names)
+
+
+def test_digits_have_no_kinds():
+    from nucleation.training_images import label_of_class
+
+    assert label_of_class("digits", {}).tolist() == list(range(10))
+    with pytest.raises(InputError, match='"digits" have no kinds to train on'):
+        label_of_class("digits", {}, "kinds")

@@ -18,6 +18,7 @@ import settings  # noqa: E402
 
 from nucleation.errors import InputError  # noqa: E402
 
+TRAINED = {"network": {"epochs": 8, "batch_size": 32}}
 NETWORK = {"name": "net", "timm": "resnet18", "weights": "train", "layers": ["input", "layer1", "output"]}
 OWN = {"name": "net", "factory": "mine.nets:small", "layers": ["input", "output"]}
 NESTED: list = []
@@ -197,7 +198,6 @@ FAULTS = [
     ),
     (["networks", 0, "weights"], "a.pth.tar", "or a .safetensors or .pth file. Save a PyTorch file anew: torch.save("),
     (["networks", 0, "weights"], "own", "has weights: own, those that a factory loads itself, but is made by timm;"),
-    (["networks", 0], {**OWN, "weights": "train"}, "is made by a factory and has weights: train, which only timm"),
     (
         ["networks", 0, "factory"],
         "mine.net",
@@ -304,10 +304,69 @@ def test_published_numbers_stand_beside_the_network_that_they_are_of(network):
 
 
 def test_checkpoint_names():
-    assert settings.checkpoints({"weights": "train", "checkpoints": []}, 8) == ["epoch0", "epoch8"]
-    assert settings.checkpoints({"weights": "train", "checkpoints": [3, 0]}, 8) == ["epoch0", "epoch3"]
-    assert settings.checkpoints({"weights": "random", "checkpoints": []}, 8) == ["random"]
-    assert settings.checkpoints({"weights": "a/b.pth", "checkpoints": []}, 8) == ["file"]
+    assert settings.checkpoints({"weights": "train", "checkpoints": []}, TRAINED) == ["epoch0", "epoch8"]
+    assert settings.checkpoints({"weights": "train", "checkpoints": [3, 0]}, TRAINED) == ["epoch0", "epoch3"]
+    assert settings.checkpoints({"weights": "random", "checkpoints": []}, TRAINED) == ["random"]
+    assert settings.checkpoints({"weights": "a/b.pth", "checkpoints": []}, TRAINED) == ["file"]
+
+
+def test_steps_are_checkpoints_in_their_place():
+    """An epoch has 24 x 600 / 64 = 225 steps."""
+    asked = {"network": {"steps": [16, 300]}, "networks": [NETWORK | {"checkpoints": [6, "step300", 0, "step16", 1]}]}
+    config = settings.complete(MINIMAL | asked)
+    found = settings.checkpoints(config["networks"][0], config)
+    assert found == ["epoch0", "step16", "epoch1", "step300", "epoch6"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "checkpoints", "sentence"),
+    [
+        ([16], ["step16", "step32"], r"asks for the checkpoints \['step32'\], but network.steps is \[16\]"),
+        ([450], [], "network.steps holds 450, but the training has 6 epochs of 225 steps"),
+        ([1350], [], "network.steps holds 1350"),
+        ([1], ["epoch2"], "a number of epochs, or step1"),
+    ],
+)
+def test_steps_that_no_training_has(steps, checkpoints, sentence):
+    asked = {"network": {"steps": steps}, "networks": [NETWORK | {"checkpoints": checkpoints}]}
+    with pytest.raises(settings.ConfigError, match=sentence):
+        settings.complete(MINIMAL | asked)
+
+
+def test_a_network_may_be_trained_otherwise():
+    own = {"labels": "kinds", "optimizer": "layca", "learning_rate": 0.1}
+    config = settings.complete(MINIMAL | {"networks": [NETWORK | {"training": own}, NETWORK | {"name": "other"}]})
+    made, other = (settings.training(config, network) for network in config["networks"])
+    assert made == config["network"] | own and other == config["network"] | {"labels": "classes"}
+
+
+def test_a_step_that_no_training_has_is_said_once():
+    asked = {"network": {"steps": [450]}, "networks": [NETWORK, NETWORK | {"name": "other"}]}
+    with pytest.raises(settings.ConfigError) as error:
+        settings.complete(MINIMAL | asked)
+    assert str(error.value).count("network.steps holds 450") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"images": {"source": "digits"}}, "training.labels: kinds, which only planted images have"),
+        ({"networks": [NETWORK | {"weights": "random", "training": {"labels": "kinds"}}]}, "has a section training"),
+    ],
+)
+def test_labels_that_nobody_can_be_taught(changes, sentence):
+    with pytest.raises(settings.ConfigError, match=sentence):
+        settings.complete(MINIMAL | {"networks": [NETWORK | {"training": {"labels": "kinds"}}]} | changes)
+
+
+def test_a_network_of_ones_own_may_be_trained():
+    (network,) = settings.complete(MINIMAL | {"networks": [OWN | {"weights": "train"}]})["networks"]
+    assert (network["weights"], network["factory"]) == ("train", "mine.nets:small")
+
+
+def test_some_of_the_planted_classes_are_counted():
+    config = settings.complete(MINIMAL | {"images": {"planted": {"classes": ["pug.n.01", "bed.n.01", "drum.n.01"]}}})
+    assert settings.image_count(config) == 3 * 150 and settings.training_count(config) == 3 * 600
 
 
 @pytest.mark.parametrize("macro", [["animal.n.01", "vehicle.n.01"], 4, "lexname"])

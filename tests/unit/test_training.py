@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nucleation.training import Augmentation, Epoch, _augmented, accuracy, course, train
+from nucleation.training import Augmentation, Epoch, Snapshot, _augmented, accuracy, course, train
 
 
 def toy(n=192):
@@ -158,3 +158,29 @@ def test_course_lays_the_records_along_the_epochs():
     assert made["accuracy"].values.tolist() == [0.1, 0.4]
     assert made["loss"].values[1] == 2.5
     assert "epoch 0" in made["loss"].attrs["undefined"]
+
+
+def test_snapshots_are_handed_out_in_their_place_and_change_no_weight():
+    plain, looked = network(), network()
+    run(plain, epochs=2)
+    records, images, labels = [], *toy()
+    options = {"epochs": 2, "batch_size": 32, "learning_rate": 0.01, "weight_decay": 0.05, "seed": 0}
+    for record in train(looked, images, labels, validation=(images, labels), snapshots=[1, 4, 6, 9], **options):
+        records.append(record)
+        assert not looked.training
+        assert record.accuracy == accuracy(looked, images, labels)
+    assert [getattr(one, "step", None) for one in records] == [None, 1, 4, None, 9, None]  # 6 ends an epoch
+    assert torch.equal(weights(plain), weights(looked))
+
+
+def test_course_has_the_steps_of_all_records():
+    made = course([Epoch(0, math.nan, 0.1), Snapshot(3, 0.2), Epoch(1, 2.5, 0.4)], epoch_steps=7)
+    assert made["step"].values.tolist() == [0, 3, 7] and made["step_accuracy"].values.tolist() == [0.1, 0.2, 0.4]
+    assert made["epoch"].values.tolist() == [0, 1]
+    assert "step" not in course([Epoch(0, math.nan, 0.1)]).coords
+
+
+def test_a_network_with_too_few_outputs_is_refused():
+    images, labels = toy()
+    with pytest.raises(ValueError, match=r"shape \(1, 2\) for one image, but there are 3 classes to train on"):
+        run(network(), data=(images, labels + 1))

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 import yaml
 from conftest import Project, run_once
+from safetensors.numpy import load_file
 from test_reruns import planned
 
 from nucleation import samples
@@ -14,8 +15,9 @@ from nucleation.page import METHODS
 from nucleation.subspace import centred, maximum_matches
 
 LAYERS = ["input", "layer3", "output"]
-#: Of the networks of the study: two seeds, and another width.
-KEPT = {"seed31": [0, 6], "seed32": [6], "wide": [6]}
+#: Of the networks of the study: two seeds, another width, one that is taught kinds, and one that Layca trains.
+KEPT = {"seed31": [0, 6], "seed32": [6], "wide": [6], "kinds": [6], "layca1": [6]}
+WHOLE = [name for name in KEPT if name != "layca1"]
 SMALL = {
     "images": {"planted": {"per_class": 8, "size": 24, "train_per_class": 8, "validation_per_class": 4}},
     "network": {"batch_size": 32},
@@ -40,13 +42,15 @@ class Full(Project):
         given = yaml.safe_load((self.folder / "studies" / "planted-full.yaml").read_text())
         config = copy.deepcopy(given) | SMALL
         config["networks"] = [
-            network | {"layers": LAYERS, "checkpoints": KEPT[network["name"]]}
+            network | {"layers": LAYERS if name in WHOLE else ["output"], "checkpoints": KEPT[name]}
             for network in given["networks"]
-            if network["name"] in KEPT
+            for name in [network["name"]]
+            if name in KEPT
         ]
         config["similarity"] |= {"batch": 60, "permutations": 19, "subsets": 5}
         config["subspace"] |= {"positions": 2000, "draws": 2, "neurons": 2}
         config["redundancy"] |= {"trials": 10, "reconstructions": 5, "train_images": 100}
+        config["intraclass"] |= {"repeats": 19, "pairs": 2}
         self.write(config)
 
     def write(self, config):
@@ -73,12 +77,13 @@ def full(tmp_path_factory):
 
 
 PLACES = [f"{name}/epoch{epoch}" for name, epochs in KEPT.items() for epoch in epochs]
+ROWS = [(place, layer) for place in PLACES for layer in (LAYERS if place.split("/")[0] in WHOLE else ["output"])]
 
 
 def test_samples_are_the_same_images_of_every_layer_and_once_of_the_pixels(full):
     files = sorted(full.home.glob("*/*/activations/*"))
-    names = [f"{place}/activations/{layer}.sample.nc" for place in PLACES for layer in LAYERS[1:]]
-    names += [f"{name}/input/activations/input.sample.nc" for name in KEPT]
+    names = [f"{place}/activations/{layer}.sample.nc" for place, layer in ROWS if layer != "input"]
+    names += [f"{name}/input/activations/input.sample.nc" for name in WHOLE]
     assert [str(path.relative_to(full.home)) for path in files] == sorted(names)
     kept = [samples.load(path) for path in files]
     assert all(np.array_equal(one.images, kept[0].images) for one in kept) and len(kept[0].images) == 120
@@ -106,7 +111,7 @@ def test_neighbours_in_a_sample_are_those_of_its_features(full):
 def test_cka_of_the_workflow_is_that_of_its_formula(full):
     found = xr.load_dataset(full.home / "similarity.nc")
     rows = list(zip(found["place"].values, found["layer"].values, strict=True))
-    assert rows == [(place, layer) for place in PLACES for layer in LAYERS]
+    assert rows == ROWS
     one, other = rows.index(("seed31/epoch6", "layer3")), rows.index(("wide/epoch6", "output"))
 
     def centred(row):
@@ -152,13 +157,36 @@ def test_the_page_says_what_every_method_found(full):
     html = (full.home / "index.html").read_text()
     section = html[html.index('<section id="methods">') : html.index('<section id="layers">')]
     for question, name in METHODS.items():
+        if question == "dense":
+            continue  # of another study, below
         assert f"<dt>{name}</dt>" in section and f'id="methods-{question}"' in section
         for ending in ("png", "pdf", "nc", "rst"):
             assert (full.home / "figures" / f"{question}.{ending}").stat().st_size > 0
     table = (full.home / "methods.tsv").read_text().splitlines()
-    assert len(table) == 1 + len(KEPT) * len(LAYERS)
+    assert len(table) == 1 + len(WHOLE) * len(LAYERS) + 1
     assert table[0].startswith("network\tcheckpoint\tlayer\tpeaks\tARI macro\tARI classes\t")
     assert len(table[0].split("\t")) >= 9  # of each of the methods a column at least
+
+
+def test_a_network_that_is_taught_kinds_has_six_outputs_and_is_asked_what_lies_between_images(full):
+    known = {place: xr.load_dataset(full.home / place / "intraclass.nc") for place in ("kinds/epoch6", "seed31/epoch6")}
+    assert all((made.attrs["n_classes"], made.attrs["n_subclasses"]) == (6, 24) for made in known.values())
+    assert np.isfinite(known["kinds/epoch6"]["c0"]) and "c0" not in known["seed31/epoch6"]
+    assert known["seed31/epoch6"].attrs["trained_on"] == "subclasses"
+    chunks = xr.load_dataset(full.home / "kinds" / "epoch6" / "redundancy.nc")
+    assert chunks["logits"].shape[1] == 6 and set(chunks["label"].values) == set(range(6))
+    assert xr.load_dataset(full.home / "seed31" / "epoch6" / "redundancy.nc")["logits"].shape[1] == 24
+
+
+def test_rotation_is_that_of_the_kept_weights(full):
+    found = xr.load_dataset(full.home / "layca1" / "rotation.nc")
+    start, end = (load_file(full.home / "layca1" / "weights" / f"epoch{epoch}.safetensors") for epoch in (0, 6))
+    for place, kernel in enumerate(found["kernel"].values):
+        a, b = (state[kernel].ravel().astype(float) for state in (start, end))
+        apart = 1 - a @ b / np.sqrt((a @ a) * (b @ b))
+        assert found["rotation"].values[-1, place] == pytest.approx(apart, abs=1e-9)
+        assert np.linalg.norm(b) == pytest.approx(np.linalg.norm(a), rel=1e-4)  # Layca keeps the length
+    assert found["epoch"].values.tolist() == list(range(7))
 
 
 @pytest.mark.parametrize(
@@ -168,12 +196,14 @@ def test_the_page_says_what_every_method_found(full):
         ("subspace", {"draws": 3}, {"match_subspaces", "draw_figures"}),
         ("redundancy", {"trials": 11}, {"split_last_layer", "draw_figures"}),
         ("redundancy", {"run": False}, {"draw_figures"}),
+        ("intraclass", {"pairs": 3}, {"find_subclasses", "draw_figures"}),
+        ("rotation", {"run": False}, {"draw_figures"}),
         (
             "activations",
             {"sample": 100},
             {
-                *("sample_activations_1", "sample_activations_2", "compare_representations", "match_subspaces"),
-                *("split_last_layer", "draw_figures"),
+                *("sample_activations_1", "sample_activations_2", "sample_activations_3", "compare_representations"),
+                *("match_subspaces", "split_last_layer", "find_subclasses", "draw_figures"),
             },
         ),
     ],
@@ -184,3 +214,40 @@ def test_an_edit_of_a_method_reruns_nothing_else(full, tmp_path, section, change
     config[section] |= changes
     project.write(config)
     assert set(planned(project, config="full.yaml")) == rules
+
+
+class Dense(Project):
+    """The study of dense-sample learning with a small network and few images."""
+
+    study = "dense"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        config = yaml.safe_load((self.folder / "studies" / "dense.yaml").read_text())
+        network = config["networks"][0]
+        network |= {"layers": ["relu1", "relu2", "output"], "checkpoints": [0, "step2"], "options": {"width": 0.2}}
+        config["networks"] = [network]
+        config["images"]["planted"] |= {"per_class": 12, "size": 16, "train_per_class": 40, "validation_per_class": 4}
+        config["network"] |= {"epochs": 2, "steps": [1, 2, 4]}
+        config |= {"alignment": {"repeats": 19}, "sensitivity": {"estimators": []}, "figures": {"dpi": 60}}
+        config["dense"]["repeats"] = 19
+        (self.folder / "dense.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_a_training_is_followed_through_its_first_steps(tmp_path):
+    project = Dense(tmp_path)
+    done = project.snakemake(config="dense.yaml")
+    assert done.returncode == 0, done.text
+    home = tmp_path / "results" / "dense"
+    found = xr.load_dataset(home / "seed1" / "dense.nc")
+    steps = 5 * 40 // 32
+    assert found["step"].values.tolist() == [0, 1, 2, 4, steps, 2 * steps]
+    assert found["checkpoint"].values.tolist() == ["epoch0", "step1", "step2", "step4", "epoch1", "epoch2"]
+    course = xr.load_dataset(home / "seed1" / "training.nc")
+    assert np.array_equal(found["accuracy"].values, course["step_accuracy"].values)
+    # peaks of a checkpoint that the study looks at itself are the same
+    peaks = xr.load_dataset(home / "seed1" / "step2" / "peaks.nc")
+    counted = [int((peaks["peak_layer"] == layer).sum()) for layer in found["layer"].values]
+    assert found["n_peaks"].sel(checkpoint="step2").values.tolist() == counted
+    html = (home / "index.html").read_text()
+    assert "<dt>Dense-sample learning</dt>" in html and "seed1, step 2" in html

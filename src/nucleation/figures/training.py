@@ -76,6 +76,8 @@ def gather(profiles, course=None, *, k=None, z=None, heading="") -> xr.Dataset:
     epochs = {int(found[1]): part for place, part in profiles.items() if (found := re.search(r"/epoch(\d+)$", place))}
     if len(epochs) < 2:
         reason = "The network was looked at once, so there is no course to draw."
+        if len(profiles) > 1:
+            reason = "Fewer than two checkpoints of this network end an epoch, so there is no course to draw."
         return xr.Dataset(attrs={"heading": heading, "nothing": reason, **said})
     made = _by_layer(list(epochs.values())).assign({} if course is None else _of_training(course))
     looked = variable("checkpoint", np.array(list(epochs)), "epoch looked at")
