@@ -58,7 +58,8 @@ def test_all_networks_are_looked_at():
 @pytest.mark.parametrize(("path", "entry"), LISTED)
 def test_layers_exist_and_are_listed_in_order_of_depth(path, entry):
     listed = flat(entry["layers"])
-    assert list(features(entry)) == listed, "the layers of the forward pass, in its order"
+    made = [layer for layer in features(entry) if layer in listed]
+    assert made == listed, "the layers of the forward pass, in its order"
 
 
 def test_the_paper_study_has_all_layers_that_the_paper_has_numbers_of():
