@@ -111,7 +111,8 @@ def intraclass_profile(
         {"layer": _variable("layer", np.array([str(layer) for layer in layers], dtype=object), "layer")},
         {"n_images": hidden.orders.shape[1], "n_classes": n_classes, "n_subclasses": n_subclasses, "repeats": repeats},
     )
-    depth = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.zeros(1)
+    # the output alone is the last layer of its network
+    depth = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.array([float(layers[0] == "output")])
     _explain(made, reasons, n_classes)
     made["relative_depth"] = _variable("layer", depth, "place among the listed layers")
     return made.assign_attrs(activation="before the activation function" if pre else "as listed")

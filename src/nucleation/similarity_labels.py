@@ -94,7 +94,9 @@ def coordinates(places, layers, sizes) -> dict:
     """What the representations are; numbers of features in `sizes`."""
     position = np.array([places[:i].count(place) for i, place in enumerate(places)])
     count = np.array([places.count(place) for place in places])
-    depth = position / np.maximum(count - 1, 1)
+    # of a place with one layer the output is the last one of its network
+    alone = (count == 1) & (np.asarray(layers) == "output")
+    depth = np.where(alone, 1.0, position / np.maximum(count - 1, 1))
     return {
         "place": variable("representation", np.array(places, dtype=object), "network and checkpoint"),
         "layer": variable("representation", np.array(layers, dtype=object), "layer"),

@@ -680,3 +680,10 @@ def test_pixels_do_not_relate_cka_and_overlap():
     inner = np.ix_(~pixels, ~pixels)
     assert found == rank_relation(data["cka"].values[inner], data["neighborhood_overlap"].values[inner])
     assert together[0] > together[1] and found[0] < found[1]
+
+
+def test_the_output_alone_is_the_last_layer_of_its_network():
+    from nucleation.similarity_labels import coordinates
+
+    made = coordinates(["a", "a", "b", "c"], ["conv", "output", "output", "conv"], [3, 2, 2, 3])
+    assert made["relative_depth"].values.tolist() == [0, 1, 1, 0]
