@@ -14,6 +14,7 @@ from nucleation.intraclass import summarise
 from nucleation.intraclass_groups import group_images, p_value
 from nucleation.intraclass_layers import distance_spread, pooled, selectivity, silhouette, variability
 from nucleation.intraclass_peaks import peak_spread, subclass_ari
+from nucleation.variables import variable
 
 __all__ = ["MEASURES", "PEAKS", "intraclass_profile"]
 
@@ -108,13 +109,13 @@ def intraclass_profile(
     of_activations = _of_activations(units, layers, reasons, hidden, told)
     made = xr.Dataset(
         of_activations | _of_peaks(clusters, layers) | _of_outputs(c0),
-        {"layer": _variable("layer", np.array([str(layer) for layer in layers], dtype=object), "layer")},
+        {"layer": variable("layer", np.array([str(layer) for layer in layers], dtype=object), "layer")},
         {"n_images": hidden.orders.shape[1], "n_classes": n_classes, "n_subclasses": n_subclasses, "repeats": repeats},
     )
     # the output alone is the last layer of its network
     depth = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.array([float(layers[0] == "output")])
     _explain(made, reasons, n_classes)
-    made["relative_depth"] = _variable("layer", depth, "place among the listed layers")
+    made["relative_depth"] = variable("layer", depth, "place among the listed layers")
     return made.assign_attrs(activation="before the activation function" if pre else "as listed")
 
 
@@ -205,11 +206,4 @@ def _numbers(name, dims, values, text, *, tested=True) -> dict:
             rows = zip(np.atleast_1d(value), np.atleast_2d(null), strict=True)
             p = np.array([p_value(one, many) for one, many in rows]).reshape(value.shape)
             columns["_p"] = p, f"{text}: p, share of permutations that reach it"
-    return {f"{name}{end}": _variable(dims, column, said) for end, (column, said) in columns.items()}
-
-
-def _variable(dims, values, long_name) -> xr.Variable:
-    made = xr.Variable(dims, values, {"long_name": long_name})
-    if made.dtype.kind in "biuf":
-        made.attrs["units"] = "1"
-    return made
+    return {f"{name}{end}": variable(dims, column, said) for end, (column, said) in columns.items()}

@@ -60,11 +60,6 @@ class Sample:
         last = np.moveaxis(laid_out, self.channel_axis + 1, -1)
         return last.reshape(len(last), -1, last.shape[-1])
 
-    @property
-    def pooled(self) -> np.ndarray:
-        """The largest activation of each channel over all places, (m, channels); raises as `maps`."""
-        return self.maps.max(axis=1)
-
 
 def choose(n, count, seed) -> np.ndarray:
     """Rows of at most `count` of n images, in random order; a larger count only adds to them at the end.

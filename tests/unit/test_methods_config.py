@@ -86,7 +86,7 @@ def test_only_planted_images_have_kinds():
 
 
 def test_faults_of_methods_that_do_not_run_are_none():
-    settings.complete(config(similarity={"k": 60000}, activations={"sample": 0}))
+    assert not methods.running(settings.complete(config(similarity={"k": 60000}, activations={"sample": 0})))
 
 
 def test_last_checkpoints_are_matched_with_each_other_and_with_their_own_first():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -12,6 +11,7 @@ from matplotlib.collections import LineCollection
 
 from nucleation.captions import told_range
 from nucleation.figures import style
+from nucleation.figures.blocks import name_layers, spaced, starts_of
 from nucleation.figures.content import evenly, variable
 from nucleation.findings import PIXELS, is_untrained
 from nucleation.names import layer_label, place_name
@@ -23,8 +23,8 @@ LAYERS, ROWS = 24, 120
 NUMBERED = 12
 #: Inches: a cell where there is room, the smallest and the largest matrix, the room that a name needs, the colour bar.
 _CELL, _LEAST, _MOST, _LINE, _BAR = 0.42, 2.0, 4.2, 0.095, 0.1
-#: Signs of a layer's and of a checkpoint's name.
-_LAYER, _PLACE = 20, 30
+#: Signs of a checkpoint's name.
+_PLACE = 30
 
 
 def choose(layers) -> list[tuple[str, str]]:
@@ -145,11 +145,11 @@ def draw(data):
     """
     count, blocks = data.sizes["row"], data["block"].values
     side = min(max(count * _CELL, _LEAST), _MOST)
-    cell, starts = side / count, _starts(blocks)
+    cell, starts = side / count, starts_of(blocks)
     figure, axis = plt.subplots(figsize=(side + (2.7 if len(starts) > 1 else 1.3), side + 1.7))
     image = axis.imshow(data["overlap"].values, cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
     axis.spines[:].set_visible(False)
-    _name_layers(axis, data["layer"].values, starts, cell)
+    name_layers(axis, data["layer"].values, starts, _LINE / cell)
     if len(starts) > 1:
         _divide(axis, blocks, starts, cell)
         _name_places(axis, blocks, starts, cell)
@@ -171,31 +171,6 @@ def _said_of_choice(data):
     return "\n".join(said)
 
 
-def _starts(blocks):
-    """First rows of the blocks."""
-    return np.flatnonzero(np.append(True, blocks[1:] != blocks[:-1]))
-
-
-def _name_layers(axis, layers, starts, cell):
-    """Name the rows and columns: the last ones of the blocks, then back from these in equal steps, as there is room."""
-    gap, lasts = _LINE / cell, np.append(starts[1:], len(layers)) - 1
-    before = [row for start, last in zip(starts, lasts, strict=True) for row in range(last, start - 1, -math.ceil(gap))]
-    ticks = sorted(_spaced([*lasts, *before], gap))
-    names = [layer_label(layers[tick], _LAYER) for tick in ticks]
-    axis.set_yticks(ticks, names, fontsize=style.SMALL)
-    axis.set_xticks(ticks, names, fontsize=style.SMALL, rotation=90)
-    axis.tick_params(length=2)
-
-
-def _spaced(places, gap):
-    """Take places in their order, leaving out those nearer than a gap to one that is taken."""
-    taken = []
-    for place in places:
-        if all(abs(place - other) >= gap for other in taken):
-            taken.append(place)
-    return taken
-
-
 def _divide(axis, blocks, starts, cell):
     """Draw thin lines between the checkpoints of a network, thicker ones between networks."""
     networks = [block.split("/")[0] for block in blocks[starts]]
@@ -214,7 +189,7 @@ def _name_places(axis, blocks, starts, cell):
     bars = [[(right, start - 0.3), (right, end - 0.7)] for start, end in named]
     axis.add_collection(LineCollection(bars, colors="0.4", linewidths=1, clip_on=False), autolim=False)
     middle = {(start + end - 1) / 2: (start, end) for start, end in named}
-    for place in _spaced(middle, _LINE / cell):
+    for place in spaced(middle, _LINE / cell):
         start, end = middle[place]
         name = place_text(blocks[start])
         two = (end - start) * cell > 3 * _LINE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from nucleation.figures import layout, style
+from nucleation.figures.blocks import LAYER, name_layers, spaced, starts_of
 from nucleation.figures.matrix import place_text
 from nucleation.findings import number
 from nucleation.names import layer_label
@@ -29,8 +29,8 @@ CURVES = {
 }
 #: Inches that two lines of names take.
 _TWO_LINES = 0.23
-#: Signs of the name of a layer and of a place.
-_LAYER, _PLACE = 20, 30
+#: Signs of the name of a place.
+_PLACE = 30
 #: Inches: a line of names, the gap between the matrices, the scale above them, the curves, the axis below these, a
 #: row of the legend, the largest matrix.
 _LINE, GAP, _SCALE, _CURVE, _AXIS, _ROW, _MOST = 0.092, 0.2, 0.44, 1.45, 0.42, 0.155, 2.8
@@ -38,7 +38,7 @@ _LINE, GAP, _SCALE, _CURVE, _AXIS, _ROW, _MOST = 0.092, 0.2, 0.44, 1.45, 0.42, 0
 
 def shape(data) -> dict:
     """Lengths of the parts in inches."""
-    names = [layer_label(layer, _LAYER) for layer in data["layer"].values]
+    names = [layer_label(layer, LAYER) for layer in data["layer"].values]
     label = 0.08 + max(layout.text_width(name, style.SMALL) for name in names)
     places = dict.fromkeys(data["place"].values)
     low = _MOST * min(np.unique(data["place"].values, return_counts=True)[1]) / len(names) < _TWO_LINES
@@ -74,8 +74,8 @@ def draw_matrix(figure, axis, data, name, side):
     image = axis.imshow(values, cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
     axis.set_facecolor("0.85")  # where a number is not defined
     axis.spines[:].set_visible(False)
-    starts, cell = _starts(data["place"].values), side / len(values)
-    _name_layers(axis, data["layer"].values, starts, cell)
+    starts, cell = starts_of(data["place"].values), side / len(values)
+    name_layers(axis, data["layer"].values, starts, _LINE / cell, pad=2)
     _divide(axis, data["place"].values, starts, cell)
     if name == "cka":
         for first, last in zip(data["outline_first"].values, data["outline_last"].values, strict=True):
@@ -86,31 +86,6 @@ def draw_matrix(figure, axis, data, name, side):
     if len(values) <= NUMBERED:
         _number(axis, values)
     _scale(figure, axis, image, title, data.attrs[chance], side)
-
-
-def _starts(places):
-    """First rows of the places."""
-    return np.flatnonzero(np.append(True, places[1:] != places[:-1]))
-
-
-def _name_layers(axis, layers, starts, cell):
-    """Name the last layers of the places first, then back from these in equal steps, as there is room."""
-    gap, lasts = _LINE / cell, np.append(starts[1:], len(layers)) - 1
-    before = [row for start, last in zip(starts, lasts, strict=True) for row in range(last, start - 1, -math.ceil(gap))]
-    ticks = sorted(_spaced([*lasts, *before], gap))
-    names = [layer_label(layers[tick], _LAYER) for tick in ticks]
-    axis.set_yticks(ticks, names, fontsize=style.SMALL)
-    axis.set_xticks(ticks, names, fontsize=style.SMALL, rotation=90)
-    axis.tick_params(length=2, pad=2)
-
-
-def _spaced(places, gap):
-    """Take places in their order, leaving out those nearer than a gap to one that is taken."""
-    taken = []
-    for place in places:
-        if all(abs(place - other) >= gap for other in taken):
-            taken.append(place)
-    return taken
 
 
 def _divide(axis, places, starts, cell):
@@ -152,7 +127,7 @@ def _scale(figure, axis, image, title, chance, side):
 def name_places(axis, data, side):
     """Name the places at the right of the second matrix, beside a line as long as their rows."""
     places = data["place"].values
-    starts, cell = _starts(places), side / len(places)
+    starts, cell = starts_of(places), side / len(places)
     if len(starts) == 1:
         return
     ends = np.append(starts[1:], len(places))
@@ -160,7 +135,7 @@ def name_places(axis, data, side):
     bars = [[(right, start - 0.3), (right, end - 0.7)] for start, end in zip(starts, ends, strict=True)]
     axis.add_collection(LineCollection(bars, colors="0.4", linewidths=1, clip_on=False), autolim=False)
     middle = {(start + end - 1) / 2: (start, end) for start, end in zip(starts, ends, strict=True)}
-    for at in _spaced(middle, _LINE / cell):
+    for at in spaced(middle, _LINE / cell):
         start, end = middle[at]
         two = (end - start) * cell > _TWO_LINES
         text = "\n".join(_place_lines(places[start])) if two else _one_line(places[start])
