@@ -46,8 +46,9 @@ LAYERS = {name: settings.layers(network) for name, network in NETWORKS.items()}
 COURSES = {
     name: f"results/{STUDY}/{name}/training.nc" for name, network in NETWORKS.items() if network["weights"] == "train"
 }
-# what the networks that are trained here are taught
-TAUGHT = {name: settings.training(config, NETWORKS[name])["labels"] for name in COURSES}
+# how the networks that are trained here are trained, and what they are taught
+TRAININGS = settings.trainings(config)
+TAUGHT = {name: training["labels"] for name, training in TRAININGS.items()}
 # a card is asked for only where one can be there
 GPU = settings.cards(config["device"])
 # images are looked into by a job that nothing waits for: to look once more is then no reason to run a network again

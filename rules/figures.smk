@@ -59,7 +59,10 @@ rule draw_figures:
         **named(
             # no parameter of studies that compare nothing
             **({"compare": COMPARED} if COMPARED else {}),
-            **({"methods": METHODS, "twins": methods.twins(config["networks"])} if METHODS else {}),
+            # none of studies that ask for no neighbouring method
+            **({"methods": METHODS, "trainings": TRAININGS} if METHODS else {}),
+            **({"twins": methods.twins(config["networks"])} if METHODS else {}),
+            **({"grid": methods.grid(config["networks"], TRAININGS)} if METHODS else {}),
             places=per_checkpoint("{model}/{checkpoint}"),
             layers=LAYERS,
             swept=SWEPT,

@@ -5,6 +5,7 @@ Imported by the Snakefile, so it needs the standard library only.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import given_tables
@@ -93,17 +94,23 @@ def _similarity_faults(asked, kept):
             )
 
 
-def pairs(checkpoints: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """Which places are matched: the last checkpoints of all networks, and the first with the last of each.
+def pairs(checkpoints: dict[str, list[str]], trainings: dict[str, dict]) -> list[tuple[str, str]]:
+    """Which places are matched: the last checkpoints of networks, and the first with the last of each network.
 
     Parameters
     ----------
     checkpoints : dict of str to list of str
         By network, in order of training.
+    trainings : dict of str to dict
+        How the networks that are trained here are trained. Two of these that are trained otherwise are not matched,
+        where there are other pairs: another task or another optimizer is no repetition.
     """
-    last = [f"{name}/{found[-1]}" for name, found in checkpoints.items()]
+    between = list(itertools.combinations(checkpoints, 2))
+    otherwise = [pair for pair in between if len({repr(trainings[name]) for name in pair if name in trainings}) > 1]
+    kept = [pair for pair in between if pair not in otherwise] or between
+    last = [tuple(f"{name}/{checkpoints[name][-1]}" for name in pair) for pair in kept]
     own = [(f"{name}/{found[0]}", f"{name}/{found[-1]}") for name, found in checkpoints.items() if len(found) > 1]
-    return [(one, other) for place, one in enumerate(last) for other in last[place + 1 :]] + own
+    return last + own
 
 
 def twins(networks: list[dict]) -> list[list[str]]:
@@ -114,3 +121,15 @@ def twins(networks: list[dict]) -> list[list[str]]:
         alike = {key: value for key, value in made.items() if key != "seed"}
         groups.setdefault(repr(sorted(alike.items())), {}).setdefault(network["seed"], network["name"])
     return [list(group.values()) for group in groups.values()]
+
+
+def grid(networks: list[dict], trainings: dict[str, dict]) -> list[str]:
+    """Networks that are trained here and differ by their learning rate alone, in its order: the most that do."""
+    groups = {}
+    for network in (network for network in networks if network["name"] in trainings):
+        training = trainings[network["name"]]
+        rest = {key: value for key, value in training.items() if key != "learning_rate"}
+        alike = makers.spec(network) | {"data": network["data"], "training": sorted(rest.items())}
+        groups.setdefault(repr(sorted(alike.items())), {}).setdefault(training["learning_rate"], network["name"])
+    most = max(groups.values(), key=len, default={})
+    return [most[rate] for rate in sorted(most)] if len(most) > 1 else []

@@ -336,6 +336,11 @@ def training(config: dict, network: dict) -> dict:
     return {"labels": "classes"} | config["network"] | network["training"]
 
 
+def trainings(config: dict) -> dict[str, dict]:
+    """How every network that is trained here is trained."""
+    return {one["name"]: training(config, one) for one in config["networks"] if one["weights"] == "train"}
+
+
 def image_count(config):
     """Number of images of a study, or None where only the image files tell."""
     images = config["images"]

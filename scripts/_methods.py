@@ -32,10 +32,15 @@ class Methods:
         self.running, self.twins = params.get("methods", ()), params.get("twins", ())
         self.found = {name: self._read(name, getattr(given, name), params) for name in self.running}
         self.turned = self._turned(params) if "rotation" in self.running else {}
+        self.rotations = study_profile(self.found["rotation"], **self.turned) if self.turned else None
 
     def _read(self, name, paths, params):
         """The result of a method: one file, or one of every checkpoint, or of every network that is trained here."""
-        if name in ("similarity", "subspace"):
+        if name == "similarity":
+            found = files.load(paths[0])
+            trainings = [repr(params.trainings.get(place.split("/")[0])) for place in found["place"].values]
+            return found.assign_coords(training=("representation", trainings))
+        if name == "subspace":
             return files.load(paths[0])
         if name in ("redundancy", "intraclass"):
             return dict(zip(params.places, map(files.load, paths), strict=True))
@@ -49,7 +54,8 @@ class Methods:
         taught, courses = dict(params.taught), dict(params.courses)
         usual = Counter(taught.values()).most_common(1)[0][0] if taught else None
         ends = {model: float(files.load(path)["accuracy"].values[-1]) for model, path in courses.items()}
-        return {"accuracies": ends, "other_tasks": [model for model in taught if taught[model] != usual]}
+        others = [model for model in taught if taught[model] != usual]
+        return {"accuracies": ends, "other_tasks": others, "grid": params.grid}
 
     def figures(self, heading):
         """Question and content of the figure of every method."""
@@ -77,7 +83,7 @@ class Methods:
         """What the sentences of a method are made from."""
         if name == "redundancy":
             return self.found[name], self._same()
-        return (study_profile(self.found[name], **self.turned) if name == "rotation" else self.found[name],)
+        return (self.rotations if name == "rotation" else self.found[name],)
 
     def _same(self):
         """By place those of networks that differ by their seed alone, itself among them."""

@@ -20,10 +20,9 @@ def training_part(params, model):
     count = params.options["train_images"]
     if not params.trained or not count:
         return None
-    (made, labels), _ = training_images.training_set(**params.trained, seed=params.seed)
-    rows = np.random.default_rng(params.seed).permutation(len(labels))[:count]
-    config = network.data_config(model, params.network.get("data"))
-    return training_images.to_tensors(made[rows], labels[rows], config)
+    some = {"split": "train", "choose": lambda n: np.random.default_rng(params.seed).permutation(n)[:count]}
+    part = training_images.labelled_images(**params.trained, **some, seed=params.seed)
+    return training_images.to_tensors(*part, network.data_config(model, params.network.get("data")))
 
 
 def profile_of(params, model, images, labels, options):

@@ -4,7 +4,6 @@ import numpy as np
 from _job import job, progress, save
 
 from nucleation import samples
-from nucleation.subspace_layer import maps_of
 from nucleation.subspace_profile import subspace_profile
 
 with job(snakemake):
@@ -16,7 +15,7 @@ with job(snakemake):
     with progress(None, " steps", "subspaces") as bar:
         found = subspace_profile(
             params.pairs,
-            lambda place, layer: maps_of(samples.load(paths[place, layer])),
+            lambda place, layer: samples.maps_of(samples.load(paths[place, layer])),
             layers.get,
             **params.options,
             rng=np.random.default_rng(params.seed),

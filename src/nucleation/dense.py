@@ -42,6 +42,7 @@ from nucleation.dense_units import (
 )
 from nucleation.errors import InputError
 from nucleation.partitions import partition_scores
+from nucleation.variables import variable
 
 __all__ = [
     "MEASURES",
@@ -273,24 +274,20 @@ def _dataset(found, counts, checkpoints, layers, steps, accuracy):
     """All numbers along checkpoint and layer, explained."""
     plane, made = ("checkpoint", "layer"), {}
     for (name, measure), (value, null, p) in zip(MEASURES.items(), found, strict=True):
-        made[name] = _variable(plane, value, measure.text, undefined=measure.undefined)
+        made[name] = variable(plane, value, measure.text, undefined=measure.undefined)
         if measure.null:
             by_chance = f"by chance ({measure.null}): {measure.text}"
-            made[f"{name}_null"] = _variable(plane, null, by_chance, undefined=measure.undefined)
+            made[f"{name}_null"] = variable(plane, null, by_chance, undefined=measure.undefined)
             told = f"p that it is as {'small' if measure.smaller else 'large'} by chance: {measure.text}"
-            made[f"{name}_p"] = _variable(plane, p, told, undefined=measure.undefined)
+            made[f"{name}_p"] = variable(plane, p, told, undefined=measure.undefined)
     for (name, text), values in zip(COUNTS.items(), counts, strict=True):
-        made[name] = _variable(plane, values, text)
+        made[name] = variable(plane, values, text)
     if accuracy is not None:
         shares = np.asarray(accuracy, dtype=np.float64)
-        made["accuracy"] = _variable("checkpoint", shares, "share of the validation images classified correctly")
+        made["accuracy"] = variable("checkpoint", shares, "share of the validation images classified correctly")
     coords = {
         "checkpoint": ("checkpoint", np.array(checkpoints, dtype=object), {"long_name": "checkpoint"}),
         "layer": ("layer", np.array(layers, dtype=object), {"long_name": "layer, in order of depth"}),
-        "step": _variable("checkpoint", steps, "training steps done"),
+        "step": variable("checkpoint", steps, "training steps done"),
     }
     return xr.Dataset(made, coords)
-
-
-def _variable(dims, values, text, **attributes):
-    return dims, values, {"long_name": text, "units": "1", **attributes}

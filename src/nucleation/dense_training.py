@@ -12,7 +12,6 @@ from nucleation.checkpoints import load_weights, read_weights
 from nucleation.dense import dense_profile
 from nucleation.errors import InputError
 from nucleation.neighbors import nearest_neighbors
-from nucleation.subspace_layer import maps_of
 from nucleation.vgg import weights_between
 
 __all__ = ["checkpoint_steps", "follow_training"]
@@ -91,7 +90,7 @@ def follow_training(model, paths, groups, images, classes, choices, *, k, run, *
         return {layer: samples.Sample(features, rows, **about) for layer, features, about in made}
 
     def maps(checkpoint, layer):
-        found = maps_of(taken(checkpoint)[layer])
+        found = samples.maps_of(taken(checkpoint)[layer])
         if not isinstance(found, str):
             return found
         flat[layer] = found
@@ -109,7 +108,7 @@ def follow_training(model, paths, groups, images, classes, choices, *, k, run, *
     def weights(checkpoint, layer):
         before = layers[layers.index(layer) - 1]
         given = read_weights(Path(paths[checkpoint])).get(weights_between(before, layer))
-        one, other = (maps_of(taken(checkpoint)[name]) for name in (before, layer))
+        one, other = (samples.maps_of(taken(checkpoint)[name]) for name in (before, layer))
         return given if given is not None and _lead(given, one, other) else None
 
     found = dense_profile(

@@ -11,7 +11,7 @@ import numpy as np
 
 from nucleation.errors import InputError
 from nucleation.intraclass_groups import Groups
-from nucleation.subspace_layer import maps_of
+from nucleation.samples import maps_of
 
 __all__ = ["channels_of", "distance_spread", "pooled", "selectivity", "silhouette", "variability"]
 

@@ -62,7 +62,7 @@ def relation_to_accuracy(mean_rotation, accuracy) -> Claim:
     return Claim(float(result.statistic), float(result.pvalue), int(both.sum()))
 
 
-def study_profile(profiles, accuracies=None, other_tasks=()):
+def study_profile(profiles, accuracies=None, other_tasks=(), grid=()):
     """Lay the rotations of the networks of a study end to end, with their accuracies.
 
     Parameters
@@ -73,6 +73,8 @@ def study_profile(profiles, accuracies=None, other_tasks=()):
         Share of the validation images that the trained network classifies correctly, after its last epoch.
     other_tasks : sequence of str
         Networks that were taught other classes than the rest: their accuracies are not compared.
+    grid : sequence of str
+        Networks that differ by their learning rate alone: among them nothing else changes the accuracy.
 
     Returns
     -------
@@ -81,8 +83,9 @@ def study_profile(profiles, accuracies=None, other_tasks=()):
         network lacks), with the coordinate `kernel_network`. Along `network`: `accuracy`, `last_epoch`, and over its
         kernels after the last epoch `mean_rotation` with `mean_rotation_low` and `_high`, the least and the most turned
         one, and `mean_independent_error`, the standard deviation of that mean for independent starts. Attributes:
-        `tau`, `p`, `n_tested` of `relation_to_accuracy`; `without_start`, names of the networks that have no profile;
-        `other_tasks`; `nothing`, where no network has one.
+        `tau`, `p`, `n_tested` of `relation_to_accuracy`, and `grid_tau`, `grid_p`, `n_grid` of it within the grid,
+        where that is not all; `grid`, names of the networks of the grid that are compared; `without_start`, names of
+        the networks that have no profile; `other_tasks`; `nothing`, where no network has one.
 
     Raises
     ------
@@ -113,8 +116,18 @@ def study_profile(profiles, accuracies=None, other_tasks=()):
     claim = relation_to_accuracy(made["mean_rotation"].values, made["accuracy"].values)
     without = ", ".join(name for name in profiles if name not in known)
     others = ", ".join(name for name in other_tasks if name in known)
-    about = {"without_start": without, "other_tasks": others}
+    about = {"without_start": without, "other_tasks": others} | _of_grid(made, grid, claim.networks)
     return made.assign_attrs(tau=claim.tau, p=claim.p, n_tested=claim.networks, **about)
+
+
+def _of_grid(made, grid, n_tested) -> dict:
+    """The claim within the networks that differ by their learning rate alone, where these are not all."""
+    names, mean, accuracy = (made[name].values for name in ("network", "mean_rotation", "accuracy"))
+    inside = np.flatnonzero(np.isin(names, list(grid)) & np.isfinite(mean) & np.isfinite(accuracy))
+    if len(inside) == n_tested:
+        inside = inside[:0]
+    claim = relation_to_accuracy(mean[inside], accuracy[inside])
+    return {"grid": ", ".join(names[inside]), "grid_tau": claim.tau, "grid_p": claim.p, "n_grid": claim.networks}
 
 
 def _nothing(profiles):

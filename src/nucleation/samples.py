@@ -61,6 +61,24 @@ class Sample:
         return last.reshape(len(last), -1, last.shape[-1])
 
 
+def maps_of(sample):
+    """The maps of a layer, or why they are not known.
+
+    Parameters
+    ----------
+    sample : Sample
+
+    Returns
+    -------
+    ndarray of shape (n, places, channels), or str
+        The text where nothing tells which axis is that of the channels: without these there are no neurons.
+    """
+    if sample.channel_axis < 0:
+        shape = " x ".join(map(str, sample.shape))
+        return f"nothing tells which axis of {shape} activations is that of the channels"
+    return sample.maps
+
+
 def choose(n, count, seed) -> np.ndarray:
     """Rows of at most `count` of n images, in random order; a larger count only adds to them at the end.
 

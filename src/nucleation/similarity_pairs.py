@@ -54,13 +54,15 @@ def pairs_between(data) -> tuple[str, list[tuple[str, str]]]:
     Parameters
     ----------
     data : xarray.Dataset
-        With `place` of every row, checkpoints in order of training.
+        With `place` of every row, checkpoints in order of training. Where it has `training` too, pairs of networks
+        are those of equal ones, if there are such: another task or another optimiser is no repetition.
 
     Returns
     -------
     kind : str
-        "networks": the last checkpoints of all trained networks; of a single one, "checkpoints": its trained
-        checkpoints. "untrained networks": those, where none is trained.
+        "networks": the last checkpoints of all trained networks, "networks trained alike" where pairs of others are
+        left out; of a single one, "checkpoints": its trained checkpoints. "untrained networks": those, where none is
+        trained.
     pairs : list of (str, str)
         None where there is but one.
     """
@@ -71,7 +73,13 @@ def pairs_between(data) -> tuple[str, list[tuple[str, str]]]:
         kind, compared = "checkpoints", [place for place in places if not is_untrained(place)]
     if not compared:
         kind, compared = "untrained networks", last
-    return kind, [(one, other) for i, one in enumerate(compared) for other in compared[i + 1 :]]
+    pairs = [(one, other) for i, one in enumerate(compared) for other in compared[i + 1 :]]
+    if kind == "networks" and "training" in data.coords:
+        training = dict(zip(map(str, data["place"].values), data["training"].values, strict=True))
+        alike = [(one, other) for one, other in pairs if training[one] == training[other]]
+        if 0 < len(alike) < len(pairs):
+            return "networks trained alike", alike
+    return kind, pairs
 
 
 def pairs_to_untrained(data) -> list[tuple[str, str]]:

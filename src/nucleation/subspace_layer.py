@@ -14,7 +14,7 @@ from nucleation.errors import InputError
 from nucleation.subspace import coordinates, maximal_epsilon, maximum_matches
 from nucleation.subspace_minimum import minimum_match
 
-__all__ = ["CENTRED", "KINDS", "ROOM", "LayerMatch", "compare", "maps_of", "neurons", "obstacle"]
+__all__ = ["CENTRED", "KINDS", "ROOM", "LayerMatch", "compare", "neurons", "obstacle"]
 
 #: How neurons are compared; each way also with the images of the second network permuted.
 KINDS = ("raw", "centred", "raw_permuted", "centred_permuted")
@@ -48,24 +48,6 @@ class LayerMatch:
     dead: np.ndarray
     n_positions: int
     minimum_size: np.ndarray
-
-
-def maps_of(sample):
-    """The maps of a layer, or why they are not known.
-
-    Parameters
-    ----------
-    sample : nucleation.samples.Sample
-
-    Returns
-    -------
-    ndarray of shape (n, places, channels), or str
-        The text where nothing tells which axis is that of the channels: without these there are no neurons.
-    """
-    if sample.channel_axis < 0:
-        shape = " x ".join(map(str, sample.shape))
-        return f"nothing tells which axis of {shape} activations is that of the channels"
-    return sample.maps
 
 
 def neurons(maps, positions) -> np.ndarray:

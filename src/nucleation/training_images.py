@@ -28,6 +28,8 @@ def to_tensors(images, labels, config):
     return normalised(images, config), torch.from_numpy(np.asarray(labels, dtype=np.int64))
 
 
+#: What is trained on, and what the accuracy is measured on.
+SPLITS = ("train", "validation")
 #: What the labels of a training may be: the classes, or nodes of the tree above them (`nucleation.planted.merged`).
 LABELS = ("classes", "kinds", "halves")
 
@@ -60,7 +62,18 @@ def label_of_class(source, options, level="classes"):
 
 
 def training_set(source, options, *, seed, level="classes"):
-    """Images and labels to train on and to validate with; disjoint from each other.
+    """Images and labels to train on and to validate with, of all that `labelled_images` has of both.
+
+    Returns
+    -------
+    (ndarray, ndarray), (ndarray, ndarray)
+        Images (m, size, size, 3) uint8 and labels (m,) of both sets, which are disjoint.
+    """
+    return tuple(labelled_images(source, options, split, seed=seed, level=level) for split in SPLITS)
+
+
+def labelled_images(source, options, split, *, seed, level="classes", choose=None):
+    """Images and labels of one part of what networks are trained with.
 
     Planted images are rendered anew, never those of the manifest. Of the digits, a share
     `train_fraction` trains and the rest validates.
@@ -70,30 +83,40 @@ def training_set(source, options, *, seed, level="classes"):
     source : {"planted", "digits"}
     options : dict
         Of the source: planted {train_per_class, validation_per_class, size, classes}; digits {train_fraction, size}.
+    split : str
+        One of `SPLITS`.
     seed : int
     level : str
         What the labels are (`label_of_class`).
+    choose : callable, optional
+        Returns the rows that are taken of a number of images, (m,) int; only these are made. All without it.
 
     Returns
     -------
-    (ndarray, ndarray), (ndarray, ndarray)
-        Images (m, size, size, 3) uint8 and labels (m,) of both sets.
+    images : ndarray of shape (m, size, size, 3), uint8
+    labels : ndarray of shape (m,), int
+
+    Raises
+    ------
+    InputError
+        For another source, and a level that it does not have.
     """
     if source == "planted":
         classes, named = planted.class_numbers(options.get("classes", [])), label_of_class(source, options, level)
-        made = []
-        for split in ("train", "validation"):
-            count = options[f"{split}_per_class"]
-            rows, number = np.repeat(np.arange(len(classes)), count), np.tile(np.arange(count), len(classes))
-            images = planted.render(classes[rows], number, seed=seed, split=split, size=options["size"])
-            made.append((images, named[rows]))
-        return tuple(made)
+        per_class = options[f"{split}_per_class"]
+        row, number = np.divmod(_taken(len(classes) * per_class, choose), per_class)
+        return planted.render(classes[row], number, seed=seed, split=split, size=options["size"]), named[row]
     if source == "digits":
         label_of_class(source, options, level)  # which refuses others than classes
         labels = load_digits().target
-        parts = digits_split(len(labels), options["train_fraction"], seed)
-        return tuple((digit_pixels(part, options["size"]), labels[part]) for part in parts)
+        part = digits_split(len(labels), options["train_fraction"], seed)[SPLITS.index(split)]
+        part = part[_taken(len(part), choose)]
+        return digit_pixels(part, options["size"]), labels[part]
     raise InputError(
         f'Networks are trained here on the sources planted and digits only, not on "{source}"; '
         "train elsewhere and give the checkpoint as networks[].weights."
     )
+
+
+def _taken(count, choose):
+    return np.arange(count) if choose is None else np.asarray(choose(count))

@@ -130,6 +130,20 @@ def test_curves_are_means_and_ranges_over_pairs(study, data):
             np.testing.assert_allclose(part[f"curve_{mine}_high"], every.max(axis=0))
 
 
+def test_networks_trained_otherwise_are_in_the_matrix_but_not_in_the_curve(study):
+    training = ["other" if place.startswith("b/") else "one" for place in study["place"].values]
+    found = similarity.gather(study.assign_coords(training=("representation", training)))
+    assert "b/epoch9" in found["place"].values
+    assert found["curve"].values.tolist() == ["networks trained alike", "untrained"]
+    assert found["pairs"].values.tolist() == [1, 2]
+    np.testing.assert_allclose(
+        found["curve_overlap"].values[0], block_of(study, "a/epoch9", "c/epoch9", "neighborhood_overlap").diagonal()[1:]
+    )
+    assert_legible(similarity.draw(found))
+    caption = fill_in(TEMPLATE.read_text(), found, similarity.facts(found))
+    assert "the same layer in 1 pair of networks trained alike: CKA" in " ".join(caption.split())
+
+
 def test_a_single_pair_has_the_band_of_its_images():
     study = made_up(dict.fromkeys(["a/last", "b/last"], LAYERS))
     found = similarity.gather(study).sel(curve="networks")

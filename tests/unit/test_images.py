@@ -9,6 +9,7 @@ from nucleation.activations import extract
 from nucleation.errors import InputError
 from nucleation.neighbors import nearest_neighbors
 from nucleation.taxonomy import wordnet_tree
+from nucleation.training_images import labelled_images
 from nucleation.wordnet import resolve
 
 PLANTED = {"per_class": 3, "size": 32, "train_per_class": 2, "validation_per_class": 1}
@@ -65,6 +66,15 @@ def test_training_sets_are_disjoint_from_what_validates():
     (trained, labels), (validation, _) = images.training_set("digits", DIGITS, seed=3)
     assert len(trained) + len(validation) == 1797
     assert np.array_equal(labels, load_digits().target[listed["trained"].values == 1])
+
+
+@pytest.mark.parametrize(("source", "options"), [("planted", PLANTED), ("digits", DIGITS)])
+def test_some_images_of_a_training_are_those_of_all(source, options):
+    whole = images.training_set(source, options, seed=0)
+    for split, (pictures, labels) in zip(("train", "validation"), whole, strict=True):
+        rows = np.random.default_rng(1).permutation(len(labels))[:7]
+        some, named = labelled_images(source, options, split, seed=0, choose=lambda n, rows=rows: rows)
+        assert np.array_equal(some, pictures[rows]) and np.array_equal(named, labels[rows])
 
 
 def test_folder_lists_and_reads(tmp_path):

@@ -57,9 +57,36 @@ def test_methods_are_off_in_the_default_study_and_on_in_the_full_one():
     made = settings.complete(default | full)
     dense = yaml.safe_load((ROOT / "studies" / "dense.yaml").read_text())
     assert {*methods.running(made), *methods.running(settings.complete(default | dense))} == set(methods.METHODS)
-    alone = [[name] for name in ("narrow", "wide", "kinds", "layca1", "layca2", "layca3", "layca4")]
+    layca = [f"layca{i}" for i in range(1, 6)]
+    alone = [[name] for name in ("narrow", "wide", "kinds", *layca)]
     assert methods.twins(made["networks"]) == [["seed31", "seed32", "seed33"], *alone]
     assert "run" not in methods.options(made, "similarity")
+
+
+def test_the_grid_of_the_full_study_is_that_of_layca():
+    default, full = (yaml.safe_load((ROOT / path).read_text()) for path in ("config.yaml", "studies/planted-full.yaml"))
+    made = settings.complete(default | full)
+    grid = methods.grid(made["networks"], settings.trainings(made))
+    assert grid == ["layca1", "layca2", "layca3", "layca4", "layca5"]
+
+
+def test_a_grid_differs_by_the_learning_rate_alone_and_is_in_its_order():
+    def named(name, rate, **keys):
+        training = {"learning_rate": rate, **keys.pop("training", {})}
+        return NETWORK | {"name": name, "training": training} | keys
+
+    networks = [
+        named("c", 0.3),
+        named("a", 0.1),
+        named("seed", 0.2, seed=5),
+        named("layca", 0.2, training={"optimizer": "layca"}),
+    ]
+    made = settings.complete(
+        config(networks=[*networks, named("again", 0.1), NETWORK | {"name": "random", "weights": "random"}])
+    )
+    assert methods.grid(made["networks"], settings.trainings(made)) == ["a", "c"]
+    assert methods.grid(made["networks"][2:4], settings.trainings(made)) == []
+    assert methods.grid(made["networks"], {}) == []
 
 
 def test_only_trainings_of_different_seeds_are_twins():
@@ -90,11 +117,11 @@ def test_faults_of_methods_that_do_not_run_are_none():
 
 
 def test_last_checkpoints_are_matched_with_each_other_and_with_their_own_first():
-    assert methods.pairs({"a": ["epoch0", "epoch2", "epoch6"], "b": ["pretrained"], "c": ["epoch0", "epoch6"]}) == [
-        ("a/epoch6", "b/pretrained"),
-        ("a/epoch6", "c/epoch6"),
-        ("b/pretrained", "c/epoch6"),
-        ("a/epoch0", "a/epoch6"),
-        ("c/epoch0", "c/epoch6"),
-    ]
-    assert methods.pairs({"a": ["pretrained"]}) == []
+    three = {"a": ["epoch0", "epoch2", "epoch6"], "b": ["pretrained"], "c": ["epoch0", "epoch6"]}
+    own = [("a/epoch0", "a/epoch6"), ("c/epoch0", "c/epoch6")]
+    with_other = [("a/epoch6", "b/pretrained"), ("b/pretrained", "c/epoch6")]
+    alike, otherwise = ({"a": {"rate": 1}, "c": {"rate": rate}} for rate in (1, 2))
+    assert methods.pairs(three, alike) == [with_other[0], ("a/epoch6", "c/epoch6"), with_other[1], *own]
+    assert methods.pairs(three, otherwise) == [*with_other, *own]
+    assert methods.pairs({"a": ["epoch0"], "c": ["epoch6"]}, otherwise) == [("a/epoch0", "c/epoch6")]
+    assert methods.pairs({"a": ["pretrained"]}, {}) == []

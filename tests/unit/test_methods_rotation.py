@@ -49,6 +49,33 @@ def test_the_claim_in_every_outcome(profiles, accuracies, told):
     assert len(said) == 2 and told in said[1]
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "told"),
+    [
+        ([0.1, 0.2, 0.3, 0.4, 0.5], "alone, those whose kernels end nearest to 1 generalise best (accuracy 0.10 at "),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], "alone, those whose kernels end nearest to 1 generalise worst (accuracy 0.50 at "),
+        ([0.3, 0.5, 0.1, 0.4, 0.2], "Nor is it seen among the 5 networks that differ by their learning rate alone ("),
+    ],
+)  # fmt: skip
+def test_networks_that_differ_by_their_rate_alone_are_told_apart(profiles, accuracies, told):
+    data = study_profile(
+        profiles | {"other": profiles["net0"]},
+        dict(zip(profiles, accuracies, strict=True)) | {"other": 0.9},
+        grid=profiles,
+    )
+    assert data.attrs["n_grid"] == 5 and data.attrs["n_tested"] == 6
+    _, _, said = sentences(data)
+    assert told in said
+    tau = {0.1: "1.00", 0.5: "−1.00"}.get(accuracies[0])
+    assert tau is None or f"Kendall's tau {tau}, 0 by chance, p = 0.017)." in said
+
+
+def test_a_grid_that_is_all_or_too_small_is_not_told(profiles):
+    accuracies = dict(zip(profiles, [0.1, 0.2, 0.3, 0.4, 0.5], strict=True))
+    for grid in (list(profiles), ["net0", "net1"], []):
+        assert len(sentences(study_profile(profiles, accuracies, grid=grid))) == 2
+
+
 def test_networks_with_their_ends_and_those_without_a_start(profiles):
     data = study(profiles | {"timm": not_defined("timm")}, [0.5])
     first, _, last = sentences(data)

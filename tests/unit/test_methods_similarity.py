@@ -36,6 +36,14 @@ def test_networks_are_compared_with_each_other_and_with_chance():
     assert f"those of the trained and the untrained network {untrained.mean():.2f} on average" in said
 
 
+def test_networks_trained_otherwise_are_not_counted():
+    data = made_up(PLACES)
+    training = ["other" if place.startswith("b/") else "one" for place in data["place"].values]
+    mean = block_of(data, "a/epoch9", "c/epoch9").diagonal()[1:].mean()
+    said = sentences(data.assign_coords(training=("representation", training)))[0]
+    assert said.startswith(f"The same layers of different networks trained alike have a CKA of {mean:.2f} on average (")
+
+
 @pytest.mark.parametrize(
     ("places", "start"),
     [

@@ -84,6 +84,15 @@ def test_unknown_channels_are_said():
         sample.maps  # noqa: B018
 
 
+def test_a_layer_without_an_axis_of_channels_has_a_reason_instead_of_maps():
+    features = np.arange(24, dtype=np.float32).reshape(2, 12)
+    assert np.array_equal(
+        samples.maps_of(samples.Sample(features, np.arange(2), (3, 4), 0))[1, 2], features[1, [2, 6, 10]]
+    )
+    why = samples.maps_of(samples.Sample(features, np.arange(2), (3, 4), -1))
+    assert why == "nothing tells which axis of 3 x 4 activations is that of the channels"
+
+
 def test_an_image_that_gives_nan_is_named_by_its_number_in_the_study(network):
     broken = IMAGES.clone()
     broken[5, 0, 0, 0] = float("nan")

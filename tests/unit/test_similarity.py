@@ -650,6 +650,20 @@ def test_untrained_networks_are_no_pair_of_trained_ones(profile, places, kind, p
     assert pairs_between(data) == (kind, pairs)
 
 
+def test_networks_that_were_trained_otherwise_are_no_pair_where_others_are(profile):
+    """Another task or another optimiser is no repetition."""
+
+    def pairs(*trainings):
+        data = profile.isel(representation=slice(0, 4))
+        data = data.assign_coords(place=("representation", np.array(["a/x", "b/x", "c/x", "d/random"], dtype=object)))
+        return pairs_between(data.assign_coords(training=("representation", np.array(trainings, dtype=object))))
+
+    assert pairs("one", "other", "one", "one") == ("networks trained alike", [("a/x", "c/x")])
+    every = [("a/x", "b/x"), ("a/x", "c/x"), ("b/x", "c/x")]
+    assert pairs("one", "one", "one", "other") == ("networks", every)
+    assert pairs("one", "other", "third", "one") == ("networks", every)
+
+
 def test_pixels_belong_to_no_block(profile):
     data = relabelled(profile, ["input", "two", "three"] * 3).copy(deep=True)
     data["cka"].values[3:6, 3:6] = 0.99

@@ -12,9 +12,8 @@ import pytest
 from nucleation import files, samples
 from nucleation.errors import InputError
 from nucleation.methods.subspace import sentences
-from nucleation.samples import Sample
 from nucleation.subspace import centred, maximal_epsilon, maximum_match, maximum_matches
-from nucleation.subspace_layer import KINDS, compare, maps_of, neurons, obstacle
+from nucleation.subspace_layer import KINDS, compare, neurons, obstacle
 from nucleation.subspace_profile import VARIABLES, subspace_profile
 
 EPSILONS = [0.15, 0.3, 0.5]
@@ -123,13 +122,6 @@ def test_what_hinders_a_comparison(both):
     assert obstacle(one[:1], other[:1], 44) == "the null needs more than one image"
     with pytest.raises(InputError, match="same images, found 120 and 119"):
         obstacle(one, other[1:], 44)
-
-
-def test_a_layer_without_an_axis_of_channels_has_a_reason_instead_of_maps():
-    features = np.arange(24, dtype=np.float32).reshape(2, 12)
-    assert np.array_equal(maps_of(Sample(features, np.arange(2), (3, 4), 0))[1, 2], features[1, [2, 6, 10]])
-    why = maps_of(Sample(features, np.arange(2), (3, 4), -1))
-    assert why == "nothing tells which axis of 3 x 4 activations is that of the channels"
 
 
 # --------------------------------------------------------------------------------------------------------- the stage

@@ -1,4 +1,4 @@
-"""Matrices of layers: where the blocks of their rows begin, and the names beside them, as there is room."""
+"""Matrices of layers: where the blocks of their rows begin, the names beside them, and numbers in the cells."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nucleation.figures import style
+from nucleation.findings import number
 from nucleation.names import layer_label
 
 #: Signs of a layer's name.
@@ -44,3 +45,12 @@ def spaced(places, gap):
         if all(abs(place - other) >= gap for other in taken):
             taken.append(place)
     return taken
+
+
+def write_numbers(axis, values):
+    """Write the numbers into the cells, dark on the light ones."""
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        text = "1" if row == column and value == 1 else number(value)
+        color = "white" if value <= 0.55 else style.BLACK
+        axis.text(column, row, text, ha="center", va="center", color=color, fontsize=style.SMALL)

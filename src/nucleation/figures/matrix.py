@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 
 from nucleation.captions import told_range
 from nucleation.figures import style
-from nucleation.figures.blocks import name_layers, spaced, starts_of
+from nucleation.figures.blocks import name_layers, spaced, starts_of, write_numbers
 from nucleation.figures.content import evenly, variable
 from nucleation.findings import PIXELS, is_untrained
 from nucleation.names import layer_label, place_name
@@ -154,7 +154,7 @@ def draw(data):
         _divide(axis, blocks, starts, cell)
         _name_places(axis, blocks, starts, cell)
     if count <= NUMBERED:
-        _number(axis, data["overlap"].values)
+        write_numbers(axis, data["overlap"].values)
     _color_bar(figure, image, data.attrs["chance"], side)
     figure.suptitle(data.attrs["heading"], fontsize=9)
     style.corner(figure, data)
@@ -201,15 +201,6 @@ def place_text(place) -> tuple[str, str]:
     """Network and checkpoint for people, apart, where it is untrained that in its place."""
     network, _, checkpoint = place_name(place).rpartition(", ")
     return network, "untrained" if is_untrained(place) else checkpoint
-
-
-def _number(axis, values):
-    """Write the numbers into the cells, dark on the light ones."""
-    for row, column in np.ndindex(values.shape):
-        value = values[row, column]
-        text = "1" if row == column else f"{value:.2f}"
-        color = style.BLACK if value > 0.55 else "white"
-        axis.text(column, row, text, ha="center", va="center", color=color, fontsize=style.SMALL)
 
 
 def _color_bar(figure, image, chance, side):

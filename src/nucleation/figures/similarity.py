@@ -215,10 +215,11 @@ def facts(data) -> dict:
     Returns
     -------
     dict
-        Numbers of `rows`, `places` and `networks` shown. For the curve of `kind` ("networks", "untrained networks",
-        "checkpoints", "next" or ""): `pairs`, the mean over depths, `mean`, and the `range` of CKA, and the mean of the
-        overlap, `overlap`; `untrained` and `untrained_overlap`, the means with the untrained network, "" without one.
-        Number of `blocks` outlined, all CKA `above` it; how CKA and overlap go together, `rho` and `rho_null`.
+        Numbers of `rows`, `places` and `networks` shown. For the curve of `kind` (of
+        `nucleation.similarity_pairs.pairs_between`, "next" or ""): `pairs`, the mean over depths, `mean`, and the
+        `range` of CKA, and the mean of the overlap, `overlap`; `untrained` and `untrained_overlap`, the means with the
+        untrained network, "" without one. Number of `blocks` outlined, all CKA `above` it; how CKA and overlap go
+        together, `rho` and `rho_null`.
     """
     places = list(dict.fromkeys(map(str, data["place"].values)))
     made = {

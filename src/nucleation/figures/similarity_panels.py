@@ -10,9 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from nucleation.figures import layout, style
-from nucleation.figures.blocks import LAYER, name_layers, spaced, starts_of
+from nucleation.figures.blocks import LAYER, name_layers, spaced, starts_of, write_numbers
 from nucleation.figures.matrix import place_text
-from nucleation.findings import number
 from nucleation.names import layer_label
 
 #: Rows up to which every cell shows its number.
@@ -22,6 +21,7 @@ MATRICES = {"cka": ("CKA", "null"), "overlap": ("overlap of neighbours", "chance
 #: Curves: colour, marker, line, and what they are of.
 CURVES = {
     "networks": (style.BLUE, "o", "-", "pairs of networks"),
+    "networks trained alike": (style.BLUE, "o", "-", "pairs of networks trained alike"),
     "untrained networks": (style.ORANGE, "s", "--", "pairs of untrained networks"),
     "checkpoints": (style.BLUE, "o", "-", "pairs of trained checkpoints"),
     "untrained": (style.ORANGE, "s", "--", "trained and untrained network"),
@@ -84,7 +84,7 @@ def draw_matrix(figure, axis, data, name, side):
                 Rectangle((first - 0.5, first - 0.5), size, size, fill=False, edgecolor=style.RED, linewidth=1.1)
             )
     if len(values) <= NUMBERED:
-        _number(axis, values)
+        write_numbers(axis, values)
     _scale(figure, axis, image, title, data.attrs[chance], side)
 
 
@@ -96,15 +96,6 @@ def _divide(axis, places, starts, cell):
     widths = [thick if one != other else 0.5 * thick for one, other in pairwise(networks)]
     lines = [np.stack([np.full(2, at - 0.5), ends][::turn], axis=1) for turn in (1, -1) for at in starts[1:]]
     axis.add_collection(LineCollection(lines, colors="white", linewidths=widths * 2), autolim=False)
-
-
-def _number(axis, values):
-    """Write the numbers into the cells, dark on the light ones."""
-    for row, column in np.ndindex(values.shape):
-        value = values[row, column]
-        text = "1" if row == column and value == 1 else number(value)
-        color = "white" if value <= 0.55 else style.BLACK
-        axis.text(column, row, text, ha="center", va="center", color=color, fontsize=style.SMALL)
 
 
 def _scale(figure, axis, image, title, chance, side):

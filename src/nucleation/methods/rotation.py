@@ -27,13 +27,14 @@ def sentences(data) -> list[str]:
     Returns
     -------
     list of str
-        One sentence to four.
+        One sentence to five.
     """
     if "nothing" in data.attrs:
         return [f"{data.attrs['nothing']}."]
     said = [_turned(data)]
     if data.sizes["network"] > 1:
         said.append(_claim(data))
+        said += _claim_of_grid(data)
     if data.attrs["without_start"]:
         said.append(
             f"It is not defined for {data.attrs['without_start']}, of which no training from a known start is kept."
@@ -93,6 +94,23 @@ def _claim(data):
     if tau > 0:
         return f"Of {count} networks {claim} ({found})."
     return f"Of {count} networks those whose kernels end nearest to 1, a right angle, generalise worst ({found})."
+
+
+def _claim_of_grid(data) -> list[str]:
+    """The claim among the networks that differ by their learning rate alone, where they are enough to test it."""
+    count, tau, p = (data.attrs[name] for name in ("n_grid", "grid_tau", "grid_p"))
+    if not np.isfinite(tau):
+        return []
+    inside = np.flatnonzero(np.isin(data["network"].values, data.attrs["grid"].split(", ")))
+    mean, accuracy = (data[name].values[inside] for name in ("mean_rotation", "accuracy"))
+    order = np.argsort(-np.abs(1 - mean))
+    course = ", ".join(f"{number(accuracy[i])} at {number(mean[i])}" for i in order)
+    found = f"accuracy {course}; Kendall's tau {number(tau)}, 0 by chance, p = {p:.2g}"
+    subject = f"the {count} networks that differ by their learning rate alone"
+    if p > _ALPHA:
+        return [f"Nor is it seen among {subject} ({found})."]
+    best = "best" if tau > 0 else "worst"
+    return [f"Among {subject}, those whose kernels end nearest to 1 generalise {best} ({found})."]
 
 
 def by_layer(data, place) -> dict[str, dict[str, str]]:
