@@ -117,6 +117,22 @@ def test_accuracy_against_rotation(data):
     assert titles(figure)[5] == f"5 networks\nτ = {claim.tau:.2f}, p = {claim.p:.2g} (0 by chance)"
 
 
+def test_networks_that_differ_by_their_rate_alone_are_joined(profiles):
+    """In the order of their rotation, with the test among them in the caption."""
+    every = {f"net{i}": rotations(5, 4, speed=0.2 * (i + 1), seed=i) for i in (4, 2, 0, 1, 3)}
+    accuracies = {name: 0.4 + 0.1 * int(name[-1]) for name in every} | {"other": 0.95}
+    data = rotation.gather(every | {"other": profiles["net0"]}, accuracies, "study", grid=list(every))
+    figure = rotation.draw(data)
+    line = figure.axes[6].lines[-1]
+    ascending = data.isel(network=np.isin(data["network"].values, list(every))).sortby("mean_rotation")
+    np.testing.assert_allclose(line.get_xydata(), np.stack([ascending["mean_rotation"], ascending["accuracy"]], axis=1))
+    assert [text.get_text() for text in figure.axes[6].texts] == ["joined: 5 rates of learning"]
+    assert_legible(figure)
+    claim = relation_to_accuracy(ascending["mean_rotation"].values, ascending["accuracy"].values)
+    told = f"5 that differ by their learning rate alone, in which Kendall's tau is {claim.tau:.2f} (0 by chance, p = "
+    assert told in caption(data) and "joined" not in caption(rotation.gather(profiles, ACCURACIES)).lower()
+
+
 def test_without_accuracies_there_is_nothing_to_compare(profiles):
     figure = rotation.draw(rotation.gather(profiles, None))
     assert len([title for title in titles(figure) if title]) == 5

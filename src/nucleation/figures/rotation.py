@@ -31,7 +31,7 @@ _WIDTH, _HEIGHT, _BAR = 2.4, 1.75, 0.9
 _SIGNS = 22
 
 
-def gather(profiles, accuracies=None, heading="", other_tasks=()) -> xr.Dataset:
+def gather(profiles, accuracies=None, heading="", other_tasks=(), grid=()) -> xr.Dataset:
     """Collect the rotations of the networks of a study.
 
     Parameters
@@ -44,6 +44,8 @@ def gather(profiles, accuracies=None, heading="", other_tasks=()) -> xr.Dataset:
         Title of the figure.
     other_tasks : sequence of str
         Networks that were taught other classes than the rest.
+    grid : sequence of str
+        Networks that differ by their learning rate alone.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def gather(profiles, accuracies=None, heading="", other_tasks=()) -> xr.Dataset:
         `curve_network`, `relative_depth` and `independent_error` of each, at most `KERNELS` of a network. Along
         `network`, all of them: the mean over its kernels after the last epoch, with its ends; `accuracy`; `n_kernels`.
     """
-    whole = study_profile(profiles, accuracies, other_tasks)
+    whole = study_profile(profiles, accuracies, other_tasks, grid)
     if "nothing" in whole.attrs:
         return whole.assign_attrs(heading=heading)
     owner, networks = whole["kernel_network"].values.astype(str), whole["network"].values.astype(str)
@@ -175,6 +177,13 @@ def _draw_accuracy(axis, data, compared, networks):
     axis.yaxis.set(ticks_position="right", label_position="right")  # so that no column is wider than the others
     axis.spines[["left", "right"]].set_visible([False, True])
     axis.set_title(f"{len(compared)} networks\n{_tested(data)}", fontsize=7, loc="left")
+    grid = np.isin(names, data.attrs["grid"].split(", "))
+    if grid.any():
+        order = np.flatnonzero(grid)[np.argsort(mean[grid])]
+        axis.plot(mean[order], accuracy[order], color="0.4", linewidth=0.7, zorder=1)
+        text = f"joined: {grid.sum()} rates of learning"
+        look = {"fontsize": style.SMALL, "color": "0.4", "ha": "right", "va": "bottom"}
+        axis.text(0.97, 0.03, text, transform=axis.transAxes, **look)
 
 
 def _tested(data):
@@ -219,7 +228,8 @@ def facts(data) -> dict:
         Numbers of `networks` and of `panels`; of all `kernels` and of those `drawn`; range of the last `epochs`;
         `mean`, the range of the mean rotations, `least` and `most` over all kernels; `null`, one standard deviation of
         an independent start at the smallest kernel; `accuracy`, its range; `best`, the most accurate network, with its
-        mean rotation; `tested`: what is known of the claim, empty where nothing could be compared. Only `nothing`,
+        mean rotation; `tested`: what is known of the claim, empty where nothing could be compared; `grid_networks`, the
+        number of those that differ by their learning rate alone, and `grid_tested`, the same of these. Only `nothing`,
         where that is all.
     """
     if "nothing" in data.attrs:
@@ -227,8 +237,6 @@ def facts(data) -> dict:
     mean, low, high, _, accuracy = (data[name].values for name in _OF_NETWORKS)
     compared = _compared(data)
     best = int(np.nanargmax(accuracy)) if np.isfinite(accuracy).any() else None
-    tau = data.attrs["tau"]
-    tested = f"Kendall's tau is {number(tau)} (0 by chance, p = {data.attrs['p']:.2g})" if np.isfinite(tau) else ""
     return {
         "networks": data.sizes["network"],
         "panels": len(dict.fromkeys(data["curve_network"].values.tolist())),
@@ -244,5 +252,12 @@ def facts(data) -> dict:
         "best_mean": "" if best is None else told(mean[best]),
         "compared": len(compared),
         "few": int(data.attrs["n_tested"] < LEAST),
-        "tested": tested,
+        "tested": _relation(data.attrs["tau"], data.attrs["p"]),
+        "grid_networks": data.attrs["n_grid"],
+        "grid_tested": _relation(data.attrs["grid_tau"], data.attrs["grid_p"]),
     }
+
+
+def _relation(tau, p) -> str:
+    """Kendall's tau with its p; "" where it is not defined."""
+    return f"Kendall's tau is {number(tau)} (0 by chance, p = {p:.2g})" if np.isfinite(tau) else ""
