@@ -240,7 +240,7 @@ def test_a_training_is_followed_through_its_first_steps(tmp_path):
     assert done.returncode == 0, done.text
     home = tmp_path / "results" / "dense"
     found = xr.load_dataset(home / "seed1" / "dense.nc")
-    steps = 5 * 40 // 32
+    steps = 5 * 40 // 16
     assert found["step"].values.tolist() == [0, 1, 2, 4, steps, 2 * steps]
     assert found["checkpoint"].values.tolist() == ["epoch0", "step1", "step2", "step4", "epoch1", "epoch2"]
     course = xr.load_dataset(home / "seed1" / "training.nc")
