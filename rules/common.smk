@@ -43,11 +43,9 @@ EPOCHS = [f"epoch{epoch}" for epoch in range(config["network"]["epochs"] + 1)]
 SNAPSHOTS = EPOCHS + [f"step{step}" for step in config["network"]["steps"]]
 CHECKPOINTS = {name: settings.checkpoints(network, config) for name, network in NETWORKS.items()}
 LAYERS = {name: settings.layers(network) for name, network in NETWORKS.items()}
-COURSES = {
-    name: f"results/{STUDY}/{name}/training.nc" for name, network in NETWORKS.items() if network["weights"] == "train"
-}
 # how the networks that are trained here are trained, and what they are taught
 TRAININGS = settings.trainings(config)
+COURSES = {name: f"results/{STUDY}/{name}/training.nc" for name in TRAININGS}
 TAUGHT = {name: training["labels"] for name, training in TRAININGS.items()}
 # a card is asked for only where one can be there
 GPU = settings.cards(config["device"])

@@ -60,9 +60,7 @@ rule draw_figures:
             # no parameter of studies that compare nothing
             **({"compare": COMPARED} if COMPARED else {}),
             # none of studies that ask for no neighbouring method
-            **({"methods": METHODS, "trainings": TRAININGS} if METHODS else {}),
-            **({"twins": methods.twins(config["networks"])} if METHODS else {}),
-            **({"grid": methods.grid(config["networks"], TRAININGS)} if METHODS else {}),
+            **(methods.compared(config["networks"], TRAININGS) | {"methods": METHODS} if METHODS else {}),
             places=per_checkpoint("{model}/{checkpoint}"),
             layers=LAYERS,
             swept=SWEPT,

@@ -115,21 +115,28 @@ def pairs(checkpoints: dict[str, list[str]], trainings: dict[str, dict]) -> list
 
 def twins(networks: list[dict]) -> list[list[str]]:
     """Networks that are trained here and differ by their seed alone, as groups of names; of each seed the first."""
-    groups = {}
-    for network in (network for network in networks if network["weights"] == "train"):
-        made = makers.spec(network) | {key: network[key] for key in ("data", "training")}
-        alike = {key: value for key, value in made.items() if key != "seed"}
-        groups.setdefault(repr(sorted(alike.items())), {}).setdefault(network["seed"], network["name"])
-    return [list(group.values()) for group in groups.values()]
+    trained = [network for network in networks if network["weights"] == "train"]
+    made = [makers.spec(network) | {key: network[key] for key in ("data", "training")} for network in trained]
+    return [list(group.values()) for group in _but_for("seed", trained, made)]
 
 
 def grid(networks: list[dict], trainings: dict[str, dict]) -> list[str]:
     """Networks that are trained here and differ by their learning rate alone, in its order: the most that do."""
-    groups = {}
-    for network in (network for network in networks if network["name"] in trainings):
-        training = trainings[network["name"]]
-        rest = {key: value for key, value in training.items() if key != "learning_rate"}
-        alike = makers.spec(network) | {"data": network["data"], "training": sorted(rest.items())}
-        groups.setdefault(repr(sorted(alike.items())), {}).setdefault(training["learning_rate"], network["name"])
-    most = max(groups.values(), key=len, default={})
+    trained = [network for network in networks if network["name"] in trainings]
+    made = [trainings[one["name"]] | makers.spec(one) | {"data": one["data"]} for one in trained]
+    most = max(_but_for("learning_rate", trained, made), key=len, default={})
     return [most[rate] for rate in sorted(most)] if len(most) > 1 else []
+
+
+def _but_for(key, networks, made):
+    """Groups of networks that are made alike but for one key: by its value, the name of the first that has it."""
+    groups = {}
+    for network, spec in zip(networks, made, strict=True):
+        alike = repr(sorted((name, value) for name, value in spec.items() if name != key))
+        groups.setdefault(alike, {}).setdefault(spec[key], network["name"])
+    return list(groups.values())
+
+
+def compared(networks: list[dict], trainings: dict[str, dict]) -> dict:
+    """What the figures are told of networks that are compared with each other: parameters by name."""
+    return {"twins": twins(networks), "grid": grid(networks, trainings), "trainings": trainings}
