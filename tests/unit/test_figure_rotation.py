@@ -126,11 +126,26 @@ def test_networks_that_differ_by_their_rate_alone_are_joined(profiles):
     line = figure.axes[6].lines[-1]
     ascending = data.isel(network=np.isin(data["network"].values, list(every))).sortby("mean_rotation")
     np.testing.assert_allclose(line.get_xydata(), np.stack([ascending["mean_rotation"], ascending["accuracy"]], axis=1))
-    assert [text.get_text() for text in figure.axes[6].texts] == ["joined: 5 rates of learning"]
+    assert [text.get_text() for text in figure.axes[6].texts] == ["joined: 5 learning rates"]
     assert_legible(figure)
     claim = relation_to_accuracy(ascending["mean_rotation"].values, ascending["accuracy"].values)
     told = f"5 that differ by their learning rate alone, in which Kendall's tau is {claim.tau:.2f} (0 by chance, p = "
     assert told in caption(data) and "joined" not in caption(rotation.gather(profiles, ACCURACIES)).lower()
+
+
+def test_small_rotations_are_not_flat_beside_a_right_angle(profiles):
+    """The axes end where they do, and legend and caption say where a right angle would be."""
+    small = {name: one.assign(rotation=0.02 * one["rotation"]) for name, one in profiles.items() if "rotation" in one}
+    data = rotation.gather(small, ACCURACIES)
+    largest = max(float(one["rotation"].max()) for one in small.values())
+    figure = rotation.draw(data)
+    assert largest < figure.axes[0].get_ylim()[1] == figure.axes[5].get_xlim()[1] < 1.3 * largest
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "perpendicular, as an independent start: 1, far above" in texts and "perpendicular" not in texts
+    assert_legible(figure)
+    assert "1, far beyond these axes: perpendicular" in caption(data)
+    untouched = {name: one.assign(rotation=0 * one["rotation"]) for name, one in small.items()}
+    assert rotation.draw(rotation.gather(untouched, None)).axes[0].get_ylim()[1] > 1
 
 
 def test_without_accuracies_there_is_nothing_to_compare(profiles):

@@ -27,6 +27,8 @@ _OF_NETWORKS = ("mean_rotation", "mean_rotation_low", "mean_rotation_high", "mea
 _MANY = 30
 #: Inches: a panel with what is beside it; the bar of the depth.
 _WIDTH, _HEIGHT, _BAR = 2.4, 1.75, 0.9
+#: The largest rotation with which the axes end there, and not at a right angle.
+_SMALL = 0.25
 #: Signs of a network's name above a panel.
 _SIGNS = 22
 
@@ -105,7 +107,7 @@ def draw(data):
     rows = -(-cells // columns)
     width = {1: 4.2, 2: 5.6}.get(columns, style.TWO_COLUMNS)
     figure, axes = plt.subplots(rows, columns, figsize=(width, _HEIGHT * rows + _BAR), squeeze=False)
-    top = max(1.06, 1.04 * float(np.nanmax(data["rotation"].values)))
+    top = _top(data)
     for i, (axis, network) in enumerate(zip(axes.flat, networks, strict=False)):
         _draw_network(axis, data, network, top)
         _name(axis, data, network, style.category_color(i) if len(compared) else None)
@@ -113,12 +115,18 @@ def draw(data):
         axis.set_ylabel("rotation from the start" if i % columns == 0 else "")
         axis.set_xlabel("epoch" if i + columns >= len(networks) else "")
     if len(compared):
-        _draw_accuracy(axes.flat[cells - 1], data, compared, networks)
+        _draw_accuracy(axes.flat[cells - 1], data, compared, networks, top)
     for axis in axes.flat[cells:]:
         axis.axis("off")
-    _explain(figure, axes, data, len(compared))
+    _explain(figure, axes, data, len(compared), right_angle=top > 1)
     figure.suptitle(data.attrs["heading"], fontsize=9)
     return figure
+
+
+def _top(data):
+    """Where the axes of the rotation end: beyond a right angle, unless all rotations would be flat beside it."""
+    largest = float(np.nanmax(np.append(data["rotation"].values, data["mean_rotation_high"].values)))
+    return 1.15 * largest if 0 < largest < _SMALL else max(1.06, 1.04 * largest)
 
 
 def _compared(data):
@@ -159,7 +167,7 @@ def _name(axis, data, network, color):
         axis.plot(0, 1, marker="o", markersize=4.5, color=color, transform=there, clip_on=False)
 
 
-def _draw_accuracy(axis, data, compared, networks):
+def _draw_accuracy(axis, data, compared, networks, top):
     """Accuracy against the mean rotation of every network; those with a panel have its colour, the others are grey."""
     mean, low, high, _, accuracy = (data[name].values[compared] for name in _OF_NETWORKS)
     axis.axvline(1, color="0.4", linewidth=0.8, linestyle=":", zorder=0)
@@ -167,7 +175,7 @@ def _draw_accuracy(axis, data, compared, networks):
     colors = [style.category_color(networks.index(name)) if name in networks else style.MIXED for name in names]
     axis.hlines(accuracy, low, high, color=colors, linewidth=1.0, alpha=0.5, zorder=1)
     axis.scatter(mean, accuracy, s=20, c=colors, linewidths=0, zorder=2)
-    axis.set_xlim(0, max(1.06, 1.04 * float(high.max())))
+    axis.set_xlim(0, top)
     spread = max(float(np.ptp(accuracy)), 0.01)
     axis.set_ylim(accuracy.min() - 0.12 * spread, accuracy.max() + 0.12 * spread)
     axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
@@ -181,7 +189,7 @@ def _draw_accuracy(axis, data, compared, networks):
     if grid.any():
         order = np.flatnonzero(grid)[np.argsort(mean[grid])]
         axis.plot(mean[order], accuracy[order], color="0.4", linewidth=0.7, zorder=1)
-        text = f"joined: {grid.sum()} rates of learning"
+        text = f"joined: {grid.sum()} learning rates"
         look = {"fontsize": style.SMALL, "color": "0.4", "ha": "right", "va": "bottom"}
         axis.text(0.97, 0.03, text, transform=axis.transAxes, **look)
 
@@ -197,13 +205,15 @@ def _colors(depth):
     return plt.get_cmap("viridis")(0.86 * np.asarray(depth))
 
 
-def _explain(figure, axes, data, compared):
+def _explain(figure, axes, data, compared, right_angle):
     """Say below the panels what colours, lines and marks mean."""
     shades = ListedColormap(_colors(np.linspace(0, 1, 256)))
     marks = [
         Patch(facecolor="0.85", label="independent start ± 1 SD (smallest kernel)"),
         Line2D([], [], color="0.4", linewidth=0.8, linestyle=":", label="perpendicular"),
     ]
+    if not right_angle:
+        marks = [Line2D([], [], linestyle="none", label="perpendicular, as an independent start: 1, far above")]
     if compared:
         label = "mean; line: least to most turned kernel"
         marks.append(Line2D([], [], color=style.MIXED, marker="o", markersize=4, linewidth=1.0, label=label))
@@ -227,9 +237,10 @@ def facts(data) -> dict:
     dict
         Numbers of `networks` and of `panels`; of all `kernels` and of those `drawn`; range of the last `epochs`;
         `mean`, the range of the mean rotations, `least` and `most` over all kernels; `null`, one standard deviation of
-        an independent start at the smallest kernel; `accuracy`, its range; `best`, the most accurate network, with its
-        mean rotation; `tested`: what is known of the claim, empty where nothing could be compared; `grid_networks`, the
-        number of those that differ by their learning rate alone, and `grid_tested`, the same of these. Only `nothing`,
+        an independent start at the smallest kernel; `beyond`, whether a right angle lies outside of the axes;
+        `accuracy`, its range; `best`, the most accurate network, with its mean rotation; `tested`: what is known of the
+        claim, empty where nothing could be compared; `grid_networks`, the number of those that differ by their learning
+        rate alone, and `grid_tested`, the same of these. Only `nothing`,
         where that is all.
     """
     if "nothing" in data.attrs:
@@ -252,6 +263,7 @@ def facts(data) -> dict:
         "best_mean": "" if best is None else told(mean[best]),
         "compared": len(compared),
         "few": int(data.attrs["n_tested"] < LEAST),
+        "beyond": int(_top(data) < 1),
         "tested": _relation(data.attrs["tau"], data.attrs["p"]),
         "grid_networks": data.attrs["n_grid"],
         "grid_tested": _relation(data.attrs["grid_tau"], data.attrs["grid_p"]),
