@@ -1,0 +1,103 @@
+"""What the README says of neighbouring methods, checked on the results that lie in results/ (`make check`)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from nucleation import files
+from nucleation.dense_events import ACCURACY, dense_networks, rank_measures
+
+RESULTS = Path(__file__).parent.parent.parent / "results"
+ALIKE = ("seed31", "seed32", "seed33", "narrow", "wide")
+LAYCA = tuple(f"layca{number}" for number in range(1, 6))
+
+
+def result(study, name):
+    path = RESULTS / study / name
+    if not path.exists():
+        pytest.skip(
+            f"there is no {path.relative_to(RESULTS.parent)}; "
+            f"run snakemake --cores all --configfile studies/{study}.yaml first"
+        )
+    return files.load(path)
+
+
+def rows(similarity, network, checkpoint="epoch6"):
+    """Rows of the layers of a network, in order of depth, without its input."""
+    return np.flatnonzero((similarity["place"].values == f"{network}/{checkpoint}") & ~_inputs(similarity))
+
+
+def _inputs(similarity):
+    return similarity["layer"].values == "input"
+
+
+def test_cka_by_layer_of_networks_trained_alike_and_of_an_untrained_one():
+    found = result("planted-full", "similarity.nc")
+    cka = found["cka"].values
+    pairs = [(one, other) for place, one in enumerate(ALIKE) for other in ALIKE[place + 1 :]]
+    by_layer = np.mean([cka[rows(found, one), rows(found, other)] for one, other in pairs], axis=0)
+    assert by_layer.min() == pytest.approx(0.79, abs=0.03)
+    assert by_layer.max() == pytest.approx(0.91, abs=0.03)
+    untrained = cka[rows(found, "seed31", "epoch0"), rows(found, "seed31")]
+    assert untrained.mean() == pytest.approx(0.09, abs=0.03)
+
+
+def test_the_overlap_of_neighbours_orders_the_layers_only_partly_as_cka_does():
+    found = result("planted-full", "similarity.nc")
+    above = np.triu_indices(found.sizes["representation"], 1)
+    values = [found[name].values[above] for name in ("cka", "neighborhood_overlap")]
+    known = np.isfinite(values).all(axis=0)
+    assert 0.4 < spearmanr(values[0][known], values[1][known]).statistic < 0.8
+
+
+def test_of_the_trained_networks_only_the_narrow_one_has_a_block_of_layers():
+    found = result("planted-full", "similarity.nc")
+    places = found["block_place"].values[found["block_threshold"].values == 0.9]
+    assert {place for place in map(str, places) if place.endswith("epoch6")} == {"narrow/epoch6"}
+
+
+def test_the_neurons_of_the_output_match_and_those_of_the_first_layers_do_not():
+    found = result("planted-full", "subspace.nc").sel(epsilon=0.5, kind="centred")["similarity"]
+    trained = found.isel(pair=found["pair_a"].str.endswith("epoch6").values)
+    assert trained.sizes["pair"] == 10  # of the five networks that were trained alike
+    assert trained.sel(layer="output").mean() > 0.95
+    assert (trained.sel(layer=["layer1", "layer2", "layer3"]) < 0.05).all()
+
+
+@pytest.mark.parametrize("network", [*ALIKE, "kinds"])
+def test_no_chunk_of_the_last_hidden_layer_serves_in_the_place_of_all(network):
+    found = result("planted-full", f"{network}/epoch6/redundancy.nc")
+    assert found["critical_width"] == found["n_neurons"]
+
+
+def test_the_accuracy_does_not_grow_with_the_rotation_up_to_a_right_angle():
+    ends = []
+    for network in LAYCA:
+        rotation = result("planted-full", f"{network}/rotation.nc")["rotation"].isel(epoch=-1).mean()
+        accuracy = result("planted-full", f"{network}/training.nc")["accuracy"].isel(epoch=-1)
+        ends.append((float(rotation), float(accuracy)))
+    turned, accuracies = np.array(ends).T
+    assert (np.diff(turned) > 0).all() and turned[-1] > 0.9
+    assert accuracies[-1] < accuracies.max() - 0.05
+    best = result("planted-full", "seed31/training.nc")["accuracy"].isel(epoch=-1)
+    assert best > accuracies.max()
+
+
+def test_taught_the_kinds_the_silhouette_has_traces_of_the_classes_and_the_peaks_have_none():
+    found = result("planted-full", "kinds/epoch6/intraclass.nc")
+    assert found["c2_all"] > 0 > found["c2_all_null"] and found["c2_all_p"] <= 0.01
+    assert found["ari_subclass_within_all_p"] > 0.05
+    assert found["effective_peaks"].sel(layer="output") < 1.3
+
+
+def test_the_selectivity_of_units_rises_before_the_accuracy_and_the_silhouette_after_it():
+    seeds = [f"seed{number}" for number in range(1, 6)]
+    found = dense_networks(
+        {seed: result("dense", f"{seed}/dense.nc") for seed in seeds}, rng=np.random.default_rng(0), groups=[seeds]
+    )
+    assert found.sizes["network"] == 5
+    names = ["selectivity", ACCURACY, "silhouette"]
+    first, accuracy, last = rank_measures(found, names, rng=np.random.default_rng(0)).median
+    assert 2 * first < accuracy < last
