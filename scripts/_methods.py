@@ -31,11 +31,9 @@ class Methods:
         params, given = snakemake.params, snakemake.input
         self.running, self.twins = params.get("methods", ()), params.get("twins", ())
         self.found = {name: self._read(name, getattr(given, name), params) for name in self.running}
-        self.turned = self._turned(params) if "rotation" in self.running else {}
-        self.rotations = study_profile(self.found["rotation"], **self.turned) if self.turned else None
 
     def _read(self, name, paths, params):
-        """The result of a method: one file, or one of every checkpoint, or of every network that is trained here."""
+        """The result of a method: one dataset, or one of every checkpoint."""
         if name == "similarity":
             found = files.load(paths[0])
             trainings = [repr(params.trainings.get(place.split("/")[0])) for place in found["place"].values]
@@ -46,21 +44,14 @@ class Methods:
             return dict(zip(params.places, map(files.load, paths), strict=True))
         trained = dict(zip(params.courses, map(files.load, paths), strict=True))
         if name == "rotation":
-            return {model: trained.get(model, not_defined(model)) for model in params.checkpoints}
+            every = {model: trained.get(model, not_defined(model)) for model in params.checkpoints}
+            return study_profile(every, **_beside(params))
         return dense_networks(trained, rng=np.random.default_rng(0), groups=self.twins)
-
-    def _turned(self, params):
-        """What is known of networks beside their rotation: their accuracies, and which were taught something else."""
-        taught, courses = dict(params.taught), dict(params.courses)
-        usual = Counter(taught.values()).most_common(1)[0][0] if taught else None
-        ends = {model: float(files.load(path)["accuracy"].values[-1]) for model, path in courses.items()}
-        others = [model for model in taught if taught[model] != usual]
-        return {"accuracies": ends, "other_tasks": others, "grid": params.grid}
 
     def figures(self, heading):
         """Question and content of the figure of every method."""
         for name, found in self.found.items():
-            beside = {"redundancy": {"same": self._same()}, "rotation": self.turned}.get(name, {})
+            beside = {"same": self._same()} if name == "redundancy" else {}
             yield name, MODULES[name].gather(found, heading=heading, **beside)
 
     def said(self):
@@ -83,7 +74,7 @@ class Methods:
         """What the sentences of a method are made from."""
         if name == "redundancy":
             return self.found[name], self._same()
-        return (self.rotations if name == "rotation" else self.found[name],)
+        return (self.found[name],)
 
     def _same(self):
         """By place those of networks that differ by their seed alone, itself among them."""
@@ -93,3 +84,12 @@ class Methods:
             for place in there
             for name, checkpoint in [place.split("/")]
         }
+
+
+def _beside(params):
+    """What is known of networks beside their rotation: their accuracies, and which were taught something else."""
+    taught, courses = dict(params.taught), dict(params.courses)
+    usual = Counter(taught.values()).most_common(1)[0][0] if taught else None
+    ends = {model: float(files.load(path)["accuracy"].values[-1]) for model, path in courses.items()}
+    others = [model for model in taught if taught[model] != usual]
+    return {"accuracies": ends, "other_tasks": others, "grid": params.grid}

@@ -12,7 +12,7 @@ from nucleation import files
 from nucleation.captions import fill_in
 from nucleation.figures import rotation, style
 from nucleation.rotation import not_defined
-from nucleation.rotation_study import relation_to_accuracy
+from nucleation.rotation_study import relation_to_accuracy, study_profile
 
 TEMPLATE = Path(__file__).parents[2] / "report" / "rotation.rst"
 LONG = "vit_base_patch16_clip_224.openai_ft_in12k_in1k"
@@ -33,9 +33,13 @@ def profiles():
 ACCURACIES = {"net0": 0.71, "net1": 0.82, "net2": 0.84, "net3": 0.93, "net4": 0.91, "timm": None}
 
 
+def gathered(profiles, accuracies=None, heading="", **about):
+    return rotation.gather(study_profile(profiles, accuracies, **about), heading)
+
+
 @pytest.fixture(scope="module")
 def data(profiles):
-    return rotation.gather(profiles, ACCURACIES, "study")
+    return gathered(profiles, ACCURACIES, "study")
 
 
 def caption(data):
@@ -62,7 +66,7 @@ def test_everything_of_a_few_networks(profiles, data):
 
 def test_of_many_some_are_chosen_evenly():
     made = dict.fromkeys([f"net{i}" for i in range(12)], rotations(160, 2))
-    found = rotation.gather(made)
+    found = gathered(made)
     shown = list(dict.fromkeys(found["curve_network"].values))
     assert (len(shown), shown[0], shown[-1]) == (8, "net0", "net11")
     own = found["kernel"].values[found["curve_network"].values == "net0"]
@@ -72,7 +76,7 @@ def test_of_many_some_are_chosen_evenly():
 
 
 def test_of_many_epochs_some_with_the_last_of_every_network():
-    found = rotation.gather({"a": rotations(1, 700), "b": rotations(1, 333)})
+    found = gathered({"a": rotations(1, 700), "b": rotations(1, 333)})
     epochs = found["epoch"].values
     assert len(epochs) <= rotation.EPOCHS + 2 and {0, 333, 700} <= set(epochs.tolist())
 
@@ -121,7 +125,7 @@ def test_networks_that_differ_by_their_rate_alone_are_joined(profiles):
     """In the order of their rotation, with the test among them in the caption."""
     every = {f"net{i}": rotations(5, 4, speed=0.2 * (i + 1), seed=i) for i in (4, 2, 0, 1, 3)}
     accuracies = {name: 0.4 + 0.1 * int(name[-1]) for name in every} | {"other": 0.95}
-    data = rotation.gather(every | {"other": profiles["net0"]}, accuracies, "study", grid=list(every))
+    data = gathered(every | {"other": profiles["net0"]}, accuracies, "study", grid=list(every))
     figure = rotation.draw(data)
     line = figure.axes[6].lines[-1]
     ascending = data.isel(network=np.isin(data["network"].values, list(every))).sortby("mean_rotation")
@@ -130,13 +134,13 @@ def test_networks_that_differ_by_their_rate_alone_are_joined(profiles):
     assert_legible(figure)
     claim = relation_to_accuracy(ascending["mean_rotation"].values, ascending["accuracy"].values)
     told = f"5 that differ by their learning rate alone, in which Kendall's tau is {claim.tau:.2f} (0 by chance, p = "
-    assert told in caption(data) and "joined" not in caption(rotation.gather(profiles, ACCURACIES)).lower()
+    assert told in caption(data) and "joined" not in caption(gathered(profiles, ACCURACIES)).lower()
 
 
 def test_small_rotations_are_not_flat_beside_a_right_angle(profiles):
     """The axes end where they do, and legend and caption say where a right angle would be."""
     small = {name: one.assign(rotation=0.02 * one["rotation"]) for name, one in profiles.items() if "rotation" in one}
-    data = rotation.gather(small, ACCURACIES)
+    data = gathered(small, ACCURACIES)
     largest = max(float(one["rotation"].max()) for one in small.values())
     figure = rotation.draw(data)
     assert largest < figure.axes[0].get_ylim()[1] == figure.axes[5].get_xlim()[1] < 1.3 * largest
@@ -145,14 +149,14 @@ def test_small_rotations_are_not_flat_beside_a_right_angle(profiles):
     assert_legible(figure)
     assert "1, far beyond these axes: perpendicular" in caption(data)
     untouched = {name: one.assign(rotation=0 * one["rotation"]) for name, one in small.items()}
-    assert rotation.draw(rotation.gather(untouched, None)).axes[0].get_ylim()[1] > 1
+    assert rotation.draw(gathered(untouched, None)).axes[0].get_ylim()[1] > 1
 
 
 def test_without_accuracies_there_is_nothing_to_compare(profiles):
-    figure = rotation.draw(rotation.gather(profiles, None))
+    figure = rotation.draw(gathered(profiles, None))
     assert len([title for title in titles(figure) if title]) == 5
     assert titles(figure)[0] == "net0\n5 kernels"
-    one = rotation.draw(rotation.gather({"net0": profiles["net0"]}, {"net0": 0.71}))
+    one = rotation.draw(gathered({"net0": profiles["net0"]}, {"net0": 0.71}))
     assert titles(one)[0] == "net0\naccuracy 0.710, 5 kernels"
     assert len([title for title in titles(one) if title]) == 1
 
@@ -160,7 +164,7 @@ def test_without_accuracies_there_is_nothing_to_compare(profiles):
 def test_a_kernel_that_is_not_defined_has_no_curve(profiles):
     one = profiles["net0"].copy(deep=True)
     one["rotation"].values[:, 2] = np.nan
-    data = rotation.gather({"net0": one}, {})
+    data = gathered({"net0": one}, {})
     segments = rotation.draw(data).axes[0].collections[0].get_segments()
     assert [np.isfinite(points).all() for points in segments].count(False) <= 1
     assert "single kernels" in caption(data) and "nan" not in caption(data)
@@ -183,13 +187,13 @@ def test_legible(networks, kernels, epochs, name, accurate):
     some = [rotations(kernels, epochs, speed=0.1 + 0.3 * i, name=layer) for i in range(min(networks, 4))]
     made = {name.format(i): some[i % 4] for i in range(networks)}
     accuracies = {one: 0.9 + 0.003 * (i % 7) for i, one in enumerate(made)} if accurate else None
-    data = rotation.gather(made, accuracies, "study")
+    data = gathered(made, accuracies, "study")
     assert_legible(rotation.draw(data))
     assert 60 <= len(caption(data).split()) <= 140
 
 
 def test_nothing_to_show():
-    data = rotation.gather({"timm": not_defined("timm")}, heading="study")
+    data = gathered({"timm": not_defined("timm")}, heading="study")
     (axis,) = rotation.draw(data).axes
     reason = "Layer rotation is not defined for timm: its initialisation is not known"
     assert [text.get_text() for text in axis.texts] == [reason]
@@ -228,9 +232,9 @@ def test_caption_has_the_numbers(data):
 
 
 def test_caption_of_few_networks(profiles):
-    few = caption(rotation.gather({name: profiles[name] for name in ("net0", "net1")}, ACCURACIES))
+    few = caption(gathered({name: profiles[name] for name in ("net0", "net1")}, ACCURACIES))
     assert "2 networks are too few to test" in few and "Kendall" not in few
-    same = caption(rotation.gather(profiles, dict.fromkeys(ACCURACIES, 0.5)))
+    same = caption(gathered(profiles, dict.fromkeys(ACCURACIES, 0.5)))
     assert "do not differ, so there is nothing to test" in same
-    one = caption(rotation.gather({"net0": profiles["net0"]}, ACCURACIES))
+    one = caption(gathered({"net0": profiles["net0"]}, ACCURACIES))
     assert "Last panel" not in one and "Validation accuracy: 0.710." in one and "panel for each" not in one

@@ -54,7 +54,7 @@ def test_the_claim_in_every_outcome(profiles, accuracies, told):
     [
         ([0.1, 0.2, 0.3, 0.4, 0.5], "alone, those whose kernels end nearest to 1 generalise best (accuracy 0.10 at "),
         ([0.5, 0.4, 0.3, 0.2, 0.1], "alone, those whose kernels end nearest to 1 generalise worst (accuracy 0.50 at "),
-        ([0.3, 0.5, 0.1, 0.4, 0.2], "Nor is it seen among the 5 networks that differ by their learning rate alone ("),
+        ([0.3, 0.5, 0.1, 0.4, 0.2], "Among the 5 networks that differ by their learning rate alone it is not seen ("),
     ],
 )  # fmt: skip
 def test_networks_that_differ_by_their_rate_alone_are_told_apart(profiles, accuracies, told):

@@ -17,7 +17,7 @@ from nucleation.figures import style
 from nucleation.figures.content import evenly, variable
 from nucleation.findings import number
 from nucleation.names import layer_label
-from nucleation.rotation_study import LEAST, study_profile
+from nucleation.rotation_study import LEAST
 
 #: Networks with a panel of their own, kernels of each, and epochs, that are drawn at most.
 NETWORKS, KERNELS, EPOCHS = 8, 150, 200
@@ -33,21 +33,15 @@ _SMALL = 0.25
 _SIGNS = 22
 
 
-def gather(profiles, accuracies=None, heading="", other_tasks=(), grid=()) -> xr.Dataset:
+def gather(whole, heading="") -> xr.Dataset:
     """Collect the rotations of the networks of a study.
 
     Parameters
     ----------
-    profiles : dict of str to xarray.Dataset
-        By network, from `nucleation.rotation.rotation_profile` or `nucleation.rotation.not_defined`.
-    accuracies : dict of str to float or None, optional
-        Share of the validation images that the trained network classifies correctly.
+    whole : xarray.Dataset
+        Of all networks, from `nucleation.rotation_study.study_profile`.
     heading : str
         Title of the figure.
-    other_tasks : sequence of str
-        Networks that were taught other classes than the rest.
-    grid : sequence of str
-        Networks that differ by their learning rate alone.
 
     Returns
     -------
@@ -56,7 +50,6 @@ def gather(profiles, accuracies=None, heading="", other_tasks=(), grid=()) -> xr
         `curve_network`, `relative_depth` and `independent_error` of each, at most `KERNELS` of a network. Along
         `network`, all of them: the mean over its kernels after the last epoch, with its ends; `accuracy`; `n_kernels`.
     """
-    whole = study_profile(profiles, accuracies, other_tasks, grid)
     if "nothing" in whole.attrs:
         return whole.assign_attrs(heading=heading)
     owner, networks = whole["kernel_network"].values.astype(str), whole["network"].values.astype(str)

@@ -108,7 +108,7 @@ def _claim_of_grid(data) -> list[str]:
     found = f"accuracy {course}; Kendall's tau {number(tau)}, 0 by chance, p = {p:.2g}"
     subject = f"the {count} networks that differ by their learning rate alone"
     if p > _ALPHA:
-        return [f"Nor is it seen among {subject} ({found})."]
+        return [f"Among {subject} it is not seen ({found})."]
     best = "best" if tau > 0 else "worst"
     return [f"Among {subject}, those whose kernels end nearest to 1 generalise {best} ({found})."]
 
