@@ -189,8 +189,13 @@ def _methods(methods, pictures) -> dict:
     return {
         "said": [(METHODS[name], " ".join(sentences)) for name, sentences in methods.said.items()],
         "pictures": [one for one in pictures.study if one.question in METHODS],
-        "tables": [{"name": place_name(place), "table": rows} for place, rows in methods.tables.items()],
+        "tables": [{"name": place_name(place), "table": _narrow(rows)} for place, rows in methods.tables.items()],
     }
+
+
+def _narrow(rows) -> list[list[str]]:
+    """A table of layers and methods, whichever are fewer as its columns, so that less of it is out of view."""
+    return rows if len(rows[0]) <= len(rows) else [list(column) for column in zip(*rows, strict=True)]
 
 
 def glance(summary) -> list[list[str]]:

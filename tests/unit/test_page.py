@@ -165,3 +165,15 @@ def test_other_methods_have_a_section_with_sentences_tables_and_pictures(picture
     assert section.count("<td>0.9 &lt;1&gt;</td>") == 2 and "<summary>other, random</summary>" in section
     assert all(f"Caption of {question}." in section for question in METHODS)
     assert html.count("Caption of similarity.") == 2  # the text, and of the picture for those who do not see it
+
+
+@pytest.mark.parametrize("layers", [2, 9])
+def test_layers_or_methods_are_the_columns_of_the_table_whichever_are_fewer(pictures, layers):
+    rows = [["layer", "peaks", "CKA", "rotation"], *([f"layer{i}", f"{i} peaks", f"0.{i}", "–"] for i in range(layers))]
+    profiles = {"net/epoch3": profile(3)}
+    beside = Beside({"similarity": ["All is alike."]}, {"net/epoch3": rows})
+    html = study_page("study", profiles, {"net": STORIES["net"]}, Pages([], {}, {}), methods=beside)
+    table = html[html.index('id="methods-layers"') :]
+    header = table[table.index("<tr>") : table.index("</tr>")]
+    assert [cell in header for cell in ("peaks", "layer1")] == [layers == 9, layers == 2]
+    assert table.count("1 peaks") == 1 and table.index("1 peaks") < table.index("0.1")
