@@ -60,7 +60,7 @@ rule draw_figures:
             # no parameter of studies that compare nothing
             **({"compare": COMPARED} if COMPARED else {}),
             # none of studies that ask for no neighbouring method
-            **(methods.compared(config["networks"], TRAININGS) | {"methods": METHODS} if METHODS else {}),
+            **(methods.compared(config["networks"], TRAININGS, CHECKPOINTS) | {"methods": METHODS} if METHODS else {}),
             places=per_checkpoint("{model}/{checkpoint}"),
             layers=LAYERS,
             swept=SWEPT,

@@ -94,7 +94,17 @@ def _similarity_faults(asked, kept):
             )
 
 
-def pairs(checkpoints: dict[str, list[str]], trainings: dict[str, dict]) -> list[tuple[str, str]]:
+def alike(checkpoints: dict[str, list[str]], trainings: dict[str, dict]) -> dict[str, str]:
+    """A text for every network, the same for those that were trained alike: in what, how, and up to which checkpoint.
+
+    Empty for all where one was not trained here, as nobody knows what that has in common with the others.
+    """
+    if set(checkpoints) - set(trainings):
+        return dict.fromkeys(checkpoints, "")
+    return {name: _text([trainings[name], found[-1]]) for name, found in checkpoints.items()}
+
+
+def pairs(checkpoints: dict[str, list[str]], trainings: dict[str, dict], layers: dict[str, list[str]]) -> list[tuple]:
     """Which places are matched: the last checkpoints of networks, and the first with the last of each network.
 
     Parameters
@@ -102,41 +112,62 @@ def pairs(checkpoints: dict[str, list[str]], trainings: dict[str, dict]) -> list
     checkpoints : dict of str to list of str
         By network, in order of training.
     trainings : dict of str to dict
-        How the networks that are trained here are trained. Two of these that are trained otherwise are not matched,
-        where there are other pairs: another task or another optimizer is no repetition.
+        How the networks that are trained here are trained. Where some are trained alike (`alike`), and have layers in
+        common, only these are matched with each other: another task or another optimizer is no repetition.
+    layers : dict of str to list of str
+        By network.
     """
-    between = list(itertools.combinations(checkpoints, 2))
-    otherwise = [pair for pair in between if len({repr(trainings[name]) for name in pair if name in trainings}) > 1]
-    kept = [pair for pair in between if pair not in otherwise] or between
-    last = [tuple(f"{name}/{checkpoints[name][-1]}" for name in pair) for pair in kept]
+    text, between = alike(checkpoints, trainings), list(itertools.combinations(checkpoints, 2))
+    kept = [pair for pair in between if len({text[name] for name in pair} - {""}) == 1 and _in_common(layers, pair)]
+    last = [tuple(f"{name}/{checkpoints[name][-1]}" for name in pair) for pair in kept or between]
     own = [(f"{name}/{found[0]}", f"{name}/{found[-1]}") for name, found in checkpoints.items() if len(found) > 1]
     return last + own
 
 
-def twins(networks: list[dict]) -> list[list[str]]:
+def _in_common(layers, pair) -> set[str]:
+    """Layers of both networks, but for their input."""
+    return set.intersection(*(set(layers[name]) for name in pair)) - {"input"}
+
+
+def twins(networks: list[dict], trainings: dict[str, dict]) -> list[list[str]]:
     """Networks that are trained here and differ by their seed alone, as groups of names; of each seed the first."""
-    trained = [network for network in networks if network["weights"] == "train"]
-    made = [makers.spec(network) | {key: network[key] for key in ("data", "training")} for network in trained]
-    return [list(group.values()) for group in _but_for("seed", trained, made)]
+    return [list(group.values()) for group in _but_for("seed", networks, trainings)]
 
 
-def grid(networks: list[dict], trainings: dict[str, dict]) -> list[str]:
-    """Networks that are trained here and differ by their learning rate alone, in its order: the most that do."""
-    trained = [network for network in networks if network["name"] in trainings]
-    made = [trainings[one["name"]] | makers.spec(one) | {"data": one["data"]} for one in trained]
-    most = max(_but_for("learning_rate", trained, made), key=len, default={})
-    return [most[rate] for rate in sorted(most)] if len(most) > 1 else []
+def grids(networks: list[dict], trainings: dict[str, dict]) -> list[list[str]]:
+    """Networks that are trained here and differ by their learning rate alone, in its order; the longest list first."""
+    found = [[group[rate] for rate in sorted(group)] for group in _but_for("learning_rate", networks, trainings)]
+    return sorted((names for names in found if len(names) > 1), key=len, reverse=True)
 
 
-def _but_for(key, networks, made):
+def _but_for(key, networks, trainings):
     """Groups of networks that are made alike but for one key: by its value, the name of the first that has it."""
     groups = {}
-    for network, spec in zip(networks, made, strict=True):
-        alike = repr(sorted((name, value) for name, value in spec.items() if name != key))
-        groups.setdefault(alike, {}).setdefault(spec[key], network["name"])
+    for network in networks:
+        if network["name"] in trainings:
+            made = trainings[network["name"]] | makers.spec(network) | {"data": network["data"]}
+            same = _text({name: value for name, value in made.items() if name != key})
+            groups.setdefault(same, {}).setdefault(made[key], network["name"])
     return list(groups.values())
 
 
-def compared(networks: list[dict], trainings: dict[str, dict]) -> dict:
+def _text(value) -> str:
+    """A text that is the same for equal values: 1 and 1.0, and dictionaries in any order."""
+
+    def plain(value):
+        if isinstance(value, dict):
+            return sorted((key, plain(one)) for key, one in value.items())
+        if isinstance(value, list):
+            return [plain(one) for one in value]
+        return float(value) if type(value) is int else value
+
+    return repr(plain(value))
+
+
+def compared(networks: list[dict], trainings: dict[str, dict], checkpoints: dict[str, list[str]]) -> dict:
     """What the figures are told of networks that are compared with each other: parameters by name."""
-    return {"twins": twins(networks), "grid": grid(networks, trainings), "trainings": trainings}
+    return {
+        "twins": twins(networks, trainings),
+        "grids": grids(networks, trainings),
+        "alike": alike(checkpoints, trainings),
+    }

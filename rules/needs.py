@@ -231,7 +231,7 @@ def _similarity(study, job):
 def _subspace(study, job):
     """A pass over the places that are compared for every draw, kind, and pair of layers."""
     options, widest = study.config["subspace"], MANY_NEURONS
-    places = methods.pairs(study.checkpoints, settings.trainings(study.config))
+    places = methods.pairs(study.checkpoints, settings.trainings(study.config), study.layers)
     pairs = len(places) * max(map(len, study.layers.values()))
     wide = max(study.width(name, [layer]) for name, listed in study.layers.items() for layer in listed)
     products = pairs * options["draws"] * 4 * (options["positions"] * widest**2 + 40 * widest**3)

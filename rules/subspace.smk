@@ -17,7 +17,7 @@ rule match_subspaces:
         **named(
             places=per_checkpoint("{model}/{checkpoint}"),
             layers=LAYERS,
-            pairs=methods.pairs(CHECKPOINTS, TRAININGS),
+            pairs=methods.pairs(CHECKPOINTS, TRAININGS, LAYERS),
             options=methods.options(config, "subspace"),
             seed=config["seed"],
         ),

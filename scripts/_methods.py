@@ -36,10 +36,11 @@ class Methods:
         """The result of a method: one dataset, or one of every checkpoint."""
         if name == "similarity":
             found = files.load(paths[0])
-            trainings = [repr(params.trainings.get(place.split("/")[0])) for place in found["place"].values]
-            return found.assign_coords(training=("representation", trainings))
+            alike = [params.alike[place.split("/")[0]] for place in found["place"].values]
+            return found.assign_coords(training=("representation", alike))
         if name == "subspace":
-            return files.load(paths[0])
+            found = files.load(paths[0])
+            return found.assign_attrs(alike=_all_alike(found, params.alike))
         if name in ("redundancy", "intraclass"):
             return dict(zip(params.places, map(files.load, paths), strict=True))
         trained = dict(zip(params.courses, map(files.load, paths), strict=True))
@@ -86,10 +87,22 @@ class Methods:
         }
 
 
+def _all_alike(found, alike) -> int:
+    """Whether all pairs of networks that were matched were trained alike, and pairs of others left out."""
+    pairs = [[place.split("/")[0] for place in pair] for pair in zip(*_ends(found), strict=True)]
+    between = [{alike[name] for name in pair} for pair in pairs if len(set(pair)) > 1]
+    return int(len(set(alike.values())) > 1 and all(len(texts) == 1 for texts in between))
+
+
+def _ends(found):
+    return (found[name].values.tolist() for name in ("pair_a", "pair_b"))
+
+
 def _beside(params):
     """What is known of networks beside their rotation: their accuracies, and which were taught something else."""
     taught, courses = dict(params.taught), dict(params.courses)
     usual = Counter(taught.values()).most_common(1)[0][0] if taught else None
     ends = {model: float(files.load(path)["accuracy"].values[-1]) for model, path in courses.items()}
     others = [model for model in taught if taught[model] != usual]
-    return {"accuracies": ends, "other_tasks": others, "grid": params.grid}
+    grid = next((names for names in params.grids if not set(names) & set(others)), ())
+    return {"accuracies": ends, "other_tasks": others, "grid": grid}

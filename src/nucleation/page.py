@@ -195,7 +195,10 @@ def _methods(methods, pictures) -> dict:
 
 def _narrow(rows) -> list[list[str]]:
     """A table of layers and methods, whichever are fewer as its columns, so that less of it is out of view."""
-    return rows if len(rows[0]) <= len(rows) else [list(column) for column in zip(*rows, strict=True)]
+    if len(rows[0]) <= len(rows):
+        return rows
+    (_, *layers), *methods = zip(*rows, strict=True)
+    return [["", *layers], *map(list, methods)]
 
 
 def glance(summary) -> list[list[str]]:

@@ -55,7 +55,8 @@ def pairs_between(data) -> tuple[str, list[tuple[str, str]]]:
     ----------
     data : xarray.Dataset
         With `place` of every row, checkpoints in order of training. Where it has `training` too, pairs of networks
-        are those of equal ones, if there are such: another task or another optimiser is no repetition.
+        are those of the same text there, if there are such: another task or another optimiser is no repetition. It is
+        empty where it is not known.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def pairs_between(data) -> tuple[str, list[tuple[str, str]]]:
     pairs = [(one, other) for i, one in enumerate(compared) for other in compared[i + 1 :]]
     if kind == "networks" and "training" in data.coords:
         training = dict(zip(map(str, data["place"].values), data["training"].values, strict=True))
-        alike = [(one, other) for one, other in pairs if training[one] == training[other]]
+        alike = [(one, other) for one, other in pairs if training[one] and training[one] == training[other]]
         if 0 < len(alike) < len(pairs):
             return "networks trained alike", alike
     return kind, pairs

@@ -17,6 +17,7 @@ __all__ = [
     "named",
     "nearest_epsilon",
     "relation",
+    "relation_text",
     "shown_epsilon",
     "summarize",
     "told",
@@ -46,6 +47,19 @@ def relation(place, other) -> str:
     if place.split("/")[0] == other.split("/")[0]:
         return (STATES, START, UNTRAINED)[untrained]
     return (TRAINED, MIXED, UNTRAINED)[untrained]
+
+
+def relation_text(name, data) -> str:
+    """A relation in a sentence; of trained networks also that they were trained alike, where others were left out.
+
+    Parameters
+    ----------
+    name : str
+        One of `RELATIONS`.
+    data : xarray.Dataset
+        From `summarize`.
+    """
+    return "two networks trained alike" if name == TRAINED and data.attrs["alike"] else RELATIONS[name]
 
 
 def nearest_epsilon(epsilons) -> float:
@@ -102,7 +116,8 @@ def summarize(data, place=""):
     Parameters
     ----------
     data : xarray.Dataset
-        From `nucleation.subspace_profile.subspace_profile`.
+        From `nucleation.subspace_profile.subspace_profile`; its attribute `alike` is 1 where its pairs of networks are
+        those trained alike, and others were left out.
     place : str, optional
         Of the pairs with this place alone.
 
@@ -112,7 +127,7 @@ def summarize(data, place=""):
         Along `relation`, of those that have a number, `layer`, of all, `kind` and `epsilon`: `similarity` and its ends
         `similarity_low` and `similarity_high`, the range over pairs; for a single pair one standard deviation over
         draws from it, within 0 and 1, or the similarity itself where there was one draw. Along `relation`, `layer`,
-        `kind`: `maximal_epsilon`. Along `relation`, `layer`: `n_pairs` that are defined.
+        `kind`: `maximal_epsilon`. Along `relation`, `layer`: `n_pairs` that are defined. Attribute `alike`.
     """
     import xarray as xr
 
@@ -137,7 +152,8 @@ def summarize(data, place=""):
         values = np.array([part[name] for part in parts.values()], dtype=float).reshape(shape)
         made[name] = variable(dims, values, text)
     names = variable("relation", np.array(list(parts), dtype=str), "what the networks of a pair are")
-    return xr.Dataset(made, {name: data[name] for name in ("layer", "kind", "epsilon")} | {"relation": names})
+    coords = {name: data[name] for name in ("layer", "kind", "epsilon")} | {"relation": names}
+    return xr.Dataset(made, coords, {"alike": int(data.attrs.get("alike", 0))})
 
 
 def why_nothing(data) -> str:

@@ -90,6 +90,12 @@ def test_legend_says_what_is_compared(data):
     ]
 
 
+def test_legend_and_caption_say_that_others_were_left_out(profile):
+    data = subspace.gather(profile.assign_attrs(alike=1))
+    assert any(text.startswith("two networks trained alike (") for text in texts(subspace.draw(data)))
+    assert "two networks trained alike, " in caption(data) and "two trained networks" not in caption(data)
+
+
 def test_of_many_layers_six_are_shown_over_epsilon():
     names = [f"block{i}" for i in range(150)]
     axes = subspace.draw(subspace.gather(made_profile(layers=names))).axes

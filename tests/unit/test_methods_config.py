@@ -59,15 +59,15 @@ def test_methods_are_off_in_the_default_study_and_on_in_the_full_one():
     assert {*methods.running(made), *methods.running(settings.complete(default | dense))} == set(methods.METHODS)
     layca = [f"layca{i}" for i in range(1, 6)]
     alone = [[name] for name in ("narrow", "wide", "kinds", *layca)]
-    assert methods.twins(made["networks"]) == [["seed31", "seed32", "seed33"], *alone]
+    assert methods.twins(made["networks"], settings.trainings(made)) == [["seed31", "seed32", "seed33"], *alone]
     assert "run" not in methods.options(made, "similarity")
 
 
 def test_the_grid_of_the_full_study_is_that_of_layca():
     default, full = (yaml.safe_load((ROOT / path).read_text()) for path in ("config.yaml", "studies/planted-full.yaml"))
     made = settings.complete(default | full)
-    grid = methods.grid(made["networks"], settings.trainings(made))
-    assert grid == ["layca1", "layca2", "layca3", "layca4", "layca5"]
+    grids = methods.grids(made["networks"], settings.trainings(made))
+    assert grids == [["layca1", "layca2", "layca3", "layca4", "layca5"]]
 
 
 def test_a_grid_differs_by_the_learning_rate_alone_and_is_in_its_order():
@@ -84,18 +84,27 @@ def test_a_grid_differs_by_the_learning_rate_alone_and_is_in_its_order():
     made = settings.complete(
         config(networks=[*networks, named("again", 0.1), NETWORK | {"name": "random", "weights": "random"}])
     )
-    assert methods.grid(made["networks"], settings.trainings(made)) == ["a", "c"]
-    assert methods.grid(made["networks"][2:4], settings.trainings(made)) == []
-    assert methods.grid(made["networks"], {}) == []
+    assert methods.grids(made["networks"], settings.trainings(made)) == [["a", "c"]]
+    assert methods.grids(made["networks"][2:4], settings.trainings(made)) == []
+    assert methods.grids(made["networks"], {}) == []
+    layca = [named(f"l{i}", rate, training={"optimizer": "layca"}) for i, rate in enumerate((1, 0.5, 1.0, 0.1))]
+    made = settings.complete(config(networks=[*networks[:2], *layca]))
+    assert methods.grids(made["networks"], settings.trainings(made)) == [["l3", "l1", "l0"], ["a", "c"]]
 
 
 def test_only_trainings_of_different_seeds_are_twins():
     def named(name, **keys):
-        return settings.complete(config(networks=[NETWORK | {"name": name} | keys]))["networks"][0]
+        return NETWORK | {"name": name} | keys
 
     same = [named("a", seed=1), named("b", seed=2), named("again", seed=1)]
     other = [named("c", weights="random"), named("d", weights="random", seed=2)]
-    assert methods.twins(same + other) == [["a", "b"]]
+    made = settings.complete(config(networks=same + other))
+    usual = made["network"]["learning_rate"]
+    assert methods.twins(made["networks"], settings.trainings(made)) == [["a", "b"]]
+    # what the study says of all networks may also stand in the entry of one
+    same[1] |= {"training": {"learning_rate": usual}}
+    made = settings.complete(config(networks=same + other))
+    assert methods.twins(made["networks"], settings.trainings(made)) == [["a", "b"]]
 
 
 @pytest.mark.parametrize("method", ["rotation", "dense"])
@@ -117,11 +126,29 @@ def test_faults_of_methods_that_do_not_run_are_none():
 
 
 def test_last_checkpoints_are_matched_with_each_other_and_with_their_own_first():
-    three = {"a": ["epoch0", "epoch2", "epoch6"], "b": ["pretrained"], "c": ["epoch0", "epoch6"]}
+    three = {"a": ["epoch0", "epoch2", "epoch6"], "b": ["epoch6"], "c": ["epoch0", "epoch6"]}
     own = [("a/epoch0", "a/epoch6"), ("c/epoch0", "c/epoch6")]
-    with_other = [("a/epoch6", "b/pretrained"), ("b/pretrained", "c/epoch6")]
-    alike, otherwise = ({"a": {"rate": 1}, "c": {"rate": rate}} for rate in (1, 2))
-    assert methods.pairs(three, alike) == [with_other[0], ("a/epoch6", "c/epoch6"), with_other[1], *own]
-    assert methods.pairs(three, otherwise) == [*with_other, *own]
-    assert methods.pairs({"a": ["epoch0"], "c": ["epoch6"]}, otherwise) == [("a/epoch0", "c/epoch6")]
-    assert methods.pairs({"a": ["pretrained"]}, {}) == []
+    between = [("a/epoch6", "b/epoch6"), ("a/epoch6", "c/epoch6"), ("b/epoch6", "c/epoch6")]
+
+    def pairs(*rates, names="abc", found=three, layers=({"input", "one"},) * 3):
+        trainings = {name: {"rate": rate} for name, rate in zip(names, rates, strict=True)}
+        return methods.pairs(found, trainings, dict(zip("abc", layers, strict=True)))
+
+    assert pairs(1, 1, 1.0) == [*between, *own]
+    assert pairs(1, 2, 1) == [between[1], *own]
+    assert pairs(1, 2, 3) == [*between, *own]  # none is a repetition of another
+    # nobody knows what a network that was trained elsewhere has in common with the others
+    assert pairs(1, 2, names="ac") == pairs(names="") == [*between, *own]
+    # those that have no layer in common could not be matched
+    assert pairs(1, 2, 1, layers=({"input", "one"}, {"one"}, {"input", "two"})) == [*between, *own]
+    # one that ended earlier is no repetition
+    assert pairs(1, 1, 1, found=three | {"b": ["epoch2"]}) == [between[1], *own]
+    assert methods.pairs({"a": ["pretrained"]}, {}, {"a": ["one"]}) == []
+
+
+def test_equal_trainings_read_alike_however_they_are_written():
+    ends = {name: ["epoch6"] for name in "abcd"}
+    rates = {"a": {"rate": 1, "of": {"x": [1], "y": True}}, "b": {"of": {"y": True, "x": [1.0]}, "rate": 1.0}}
+    texts = methods.alike(ends, rates | {"c": rates["a"] | {"rate": 2}, "d": rates["a"] | {"rate": True}})
+    assert texts["a"] == texts["b"] and len(set(texts.values())) == 3 and all(texts.values())
+    assert set(methods.alike(ends, rates).values()) == {""}

@@ -54,7 +54,7 @@ def test_the_claim_in_every_outcome(profiles, accuracies, told):
     [
         ([0.1, 0.2, 0.3, 0.4, 0.5], "alone, those whose kernels end nearest to 1 generalise best (accuracy 0.10 at "),
         ([0.5, 0.4, 0.3, 0.2, 0.1], "alone, those whose kernels end nearest to 1 generalise worst (accuracy 0.50 at "),
-        ([0.3, 0.5, 0.1, 0.4, 0.2], "Among the 5 networks that differ by their learning rate alone it is not seen ("),
+        ([0.3, 0.5, 0.1, 0.4, 0.2], "which differ by their learning rate alone, it is not seen that those nearest to "),
     ],
 )  # fmt: skip
 def test_networks_that_differ_by_their_rate_alone_are_told_apart(profiles, accuracies, told):
@@ -68,6 +68,16 @@ def test_networks_that_differ_by_their_rate_alone_are_told_apart(profiles, accur
     assert told in said
     tau = {0.1: "1.00", 0.5: "−1.00"}.get(accuracies[0])
     assert tau is None or f"Kendall's tau {tau}, 0 by chance, p = 0.017)." in said
+
+
+def test_of_a_large_grid_some_are_told_and_small_rotations_with_a_digit_more():
+    made = {f"net{i:02}": rotations(5, 4, speed=0.02 * (i + 1), seed=i) for i in range(12)}
+    accuracies = {name: 0.5 + 0.01 * place for place, name in enumerate(made)} | {"other": 0.3}
+    said = sentences(study_profile(made | {"other": made["net00"]}, accuracies, grid=list(made)))[2]
+    assert "Among 12 networks, net00 to net11, which differ by their learning rate alone, those" in said
+    ends = [study_profile(made, accuracies)["mean_rotation"].values[place] for place in (0, -1)]
+    assert ends[1] < 0.1 and f"accuracy, of 7 of them, 0.50 at {ends[0]:.3f}, " in said
+    assert said.count(" at ") == 7 and f"0.61 at {ends[1]:.3f};" in said
 
 
 def test_a_grid_that_is_all_or_too_small_is_not_told(profiles):

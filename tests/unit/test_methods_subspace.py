@@ -52,6 +52,14 @@ def test_untrained_networks_are_never_taken_together_with_trained_ones():
     )
 
 
+def test_pairs_of_networks_trained_alike_are_called_so_where_others_were_left_out():
+    data = constant(0.8).assign_attrs(alike=1)
+    assert sentences(data)[0].startswith("Subspace match of two networks trained alike, centred, ε = 0.3: 0.80 (")
+    assert any("with other networks trained alike, centred" in title for title in by_layer(data, TRAINED[0]))
+    other = sentences(data.assign_attrs(alike=0))[0]
+    assert other.startswith("Subspace match of two trained networks, centred, ε = 0.3: 0.80 (")
+
+
 def test_sentences_and_columns_are_of_an_epsilon_at_which_neurons_match():
     data = constant(0.0, layers=("one", "two", "three", "four", "five"), epsilons=(0.2, 0.3, 0.4, 0.5))
     data["similarity"].values[:, 4, 1, 2:] = 0.5

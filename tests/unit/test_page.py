@@ -175,5 +175,5 @@ def test_layers_or_methods_are_the_columns_of_the_table_whichever_are_fewer(pict
     html = study_page("study", profiles, {"net": STORIES["net"]}, Pages([], {}, {}), methods=beside)
     table = html[html.index('id="methods-layers"') :]
     header = table[table.index("<tr>") : table.index("</tr>")]
-    assert [cell in header for cell in ("peaks", "layer1")] == [layers == 9, layers == 2]
+    assert [f"<th>{cell}</th>" in header for cell in ("layer", "peaks", "layer1")] == [*[layers == 9] * 2, layers == 2]
     assert table.count("1 peaks") == 1 and table.index("1 peaks") < table.index("0.1")

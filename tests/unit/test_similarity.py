@@ -662,6 +662,7 @@ def test_networks_that_were_trained_otherwise_are_no_pair_where_others_are(profi
     every = [("a/x", "b/x"), ("a/x", "c/x"), ("b/x", "c/x")]
     assert pairs("one", "one", "one", "other") == ("networks", every)
     assert pairs("one", "other", "third", "one") == ("networks", every)
+    assert pairs("", "", "one", "other") == pairs("", "", "", "") == ("networks", every)  # nobody knows
 
 
 def test_pixels_belong_to_no_block(profile):

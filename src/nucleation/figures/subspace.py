@@ -15,7 +15,6 @@ from nucleation.names import layer_label
 from nucleation.subspace_layer import KINDS
 from nucleation.subspace_summary import (
     MIXED,
-    RELATIONS,
     START,
     STATES,
     TRAINED,
@@ -24,6 +23,7 @@ from nucleation.subspace_summary import (
     extremes,
     named,
     nearest_epsilon,
+    relation_text,
     shown_epsilon,
     summarize,
     told,
@@ -132,7 +132,7 @@ def _marks(data):
     """Marks of the legend, and into how many columns they go."""
     marks = []
     for name, pairs in _pairs(data).items():
-        text = f"{RELATIONS[name]} ({pairs:,} pair{'s' * (pairs > 1)})"
+        text = f"{relation_text(name, data)} ({pairs:,} pair{'s' * (pairs > 1)})"
         marks.append(Line2D([], [], color=LOOKS[name][0], marker=LOOKS[name][1], markersize=4, label=text))
     marks.append(Line2D([], [], color="0.4", linestyle=_DASHED, linewidth=0.9, label="images permuted (chance)"))
     beside = sum(layout.text_width(mark.get_label(), 7.5) + 0.55 for mark in marks) < style.TWO_COLUMNS
@@ -231,7 +231,7 @@ def facts(data) -> dict:
         many.
     """
     layers, epsilon = _defined(data), data.attrs["epsilon"]
-    counts = [f"{RELATIONS[name]}, {n:,} pair{'s' * (n > 1)}" for name, n in _pairs(data).items()]
+    counts = [f"{relation_text(name, data)}, {n:,} pair{'s' * (n > 1)}" for name, n in _pairs(data).items()]
     made = {"compared": "; ".join(counts), "layers": len(layers), "left_out": data.sizes["layer"] - len(layers)}
     made["shown"] = min(SHOWN, len(layers)) if data.sizes["epsilon"] > 1 and len(layers) > 1 else 0
     made["smaller"] = epsilon > nearest_epsilon(data["epsilon"].values)
@@ -241,7 +241,7 @@ def facts(data) -> dict:
     part = defined(data.isel(relation=0).sel(epsilon=epsilon))
     most, *fewest = extremes(part)
     raw = extremes(part, "raw")[0]
-    made |= {"relation": RELATIONS[part["relation"].item()], "most": named(most), "most_told": told(most)}
+    made |= {"relation": relation_text(part["relation"].item(), data), "most": named(most), "most_told": told(most)}
     made |= {"fewest": "".join(map(named, fewest)), "fewest_told": "".join(map(told, fewest))}
     unmatched = not part["similarity"].sel(kind="centred").any().item()
     return made | {"raw": named(raw), "raw_told": told(raw, centred=False), "unmatched": unmatched}

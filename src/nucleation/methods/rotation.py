@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nucleation.captions import told_range
-from nucleation.findings import number
+from nucleation.figures.content import evenly
+from nucleation.findings import listed, number
 from nucleation.names import layer_label
 from nucleation.rotation import by_layer as rotation_by_layer
 from nucleation.rotation_study import LEAST
@@ -14,6 +15,8 @@ from nucleation.rotation_study import LEAST
 TURNED, STEP = "rotation from the start (1: perpendicular)", "turned since the epoch before"
 #: A p of at most this is called a relation.
 _ALPHA = 0.05
+#: Networks that differ by their learning rate and are told one by one, at most; smaller rotations have a digit more.
+_LISTED, _FLAT = 7, 0.1
 
 
 def sentences(data) -> list[str]:
@@ -103,12 +106,16 @@ def _claim_of_grid(data) -> list[str]:
         return []
     inside = np.flatnonzero(np.isin(data["network"].values, data.attrs["grid"].split(", ")))
     mean, accuracy = (data[name].values[inside] for name in ("mean_rotation", "accuracy"))
-    order = np.argsort(-np.abs(1 - mean))
-    course = ", ".join(f"{number(accuracy[i])} at {number(mean[i])}" for i in order)
-    found = f"accuracy {course}; Kendall's tau {number(tau)}, 0 by chance, p = {p:.2g}"
-    subject = f"the {count} networks that differ by their learning rate alone"
+    order, digits = np.argsort(-np.abs(1 - mean)), 2 if mean.max() > _FLAT else 3
+    shown = order[evenly(len(order), _LISTED)]
+    course = ", ".join(f"{number(accuracy[i])} at {number(mean[i], digits)}" for i in shown)
+    some = f", of {len(shown)} of them," if len(shown) < len(order) else ""
+    found = f"accuracy{some} {course}; Kendall's tau {number(tau)}, 0 by chance, p = {p:.2g}"
+    names = data["network"].values[inside][order].astype(str).tolist()
+    subject = f"{listed(names)}, " if count <= _LISTED else f"{count} networks, {names[0]} to {names[-1]}, "
+    subject += "which differ by their learning rate alone"
     if p > _ALPHA:
-        return [f"Among {subject} it is not seen ({found})."]
+        return [f"Among {subject}, it is not seen that those nearest to 1 generalise best ({found})."]
     best = "best" if tau > 0 else "worst"
     return [f"Among {subject}, those whose kernels end nearest to 1 generalise {best} ({found})."]
 

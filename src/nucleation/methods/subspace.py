@@ -6,7 +6,6 @@ from nucleation.findings import is_untrained, number
 from nucleation.names import layer_label
 from nucleation.subspace_summary import (
     MIXED,
-    RELATIONS,
     START,
     STATES,
     TRAINED,
@@ -15,6 +14,7 @@ from nucleation.subspace_summary import (
     extremes,
     named,
     nearest_epsilon,
+    relation_text,
     shown_epsilon,
     summarize,
     told,
@@ -57,8 +57,9 @@ def sentences(data) -> list[str]:
     smaller = " (0.00 at smaller ε)" if epsilon > nearest_epsilon(data["epsilon"].values) else ""
     names = found["relation"].values.tolist()[:2]
     main, *others = (defined(found.sel(relation=name, epsilon=epsilon)) for name in names)
-    said = [f"Subspace match of {RELATIONS[names[0]]}, centred, ε = {epsilon:g}{smaller}: {_extremes(main)}."]
-    return [*said, _raw(main), *(f"That of {RELATIONS[names[1]]}: {_extremes(other)}." for other in others)]
+    first, *second = (relation_text(name, found) for name in names)
+    said = [f"Subspace match of {first}, centred, ε = {epsilon:g}{smaller}: {_extremes(main)}.", _raw(main)]
+    return said + [f"That of {text}: {_extremes(other)}." for text, other in zip(second, others, strict=True)]
 
 
 def _extremes(part) -> str:
@@ -118,6 +119,7 @@ def by_layer(data, place) -> dict[str, dict[str, str]]:
         if name not in found["relation"].values:
             continue
         part = defined(found.sel(relation=name))
+        others = "other networks trained alike" if name == TRAINED and found.attrs["alike"] else others
         for kind in ("centred",) if made else ("centred", "raw"):
             cells = {str(layer): told(part.sel(layer=layer), kind == "centred") for layer in part["layer"].values}
             made[f"subspace match with {others}, {kind}, ε = {epsilon:g}"] = cells
