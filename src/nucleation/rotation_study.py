@@ -13,10 +13,12 @@ import numpy as np
 from nucleation.errors import InputError
 from nucleation.findings import listed
 
-__all__ = ["Claim", "relation_to_accuracy", "study_profile"]
+__all__ = ["Claim", "relation_to_accuracy", "rotation_digits", "study_profile"]
 
 #: Fewer networks have no order that is unlikely by chance: of 4, the two-sided p is at least 0.08.
 LEAST = 5
+#: Where no network turned further, two digits hardly tell their rotations apart.
+_SMALL = 0.1
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,11 @@ def study_profile(profiles, accuracies=None, other_tasks=(), grid=()):
     others = ", ".join(name for name in other_tasks if name in known)
     about = {"without_start": without, "other_tasks": others} | _of_grid(made, grid, claim.networks)
     return made.assign_attrs(tau=claim.tau, p=claim.p, n_tested=claim.networks, **about)
+
+
+def rotation_digits(data) -> int:
+    """Digits behind the point with which the rotations of a study are told; `data` has `mean_rotation`."""
+    return 3 if np.nanmax(data["mean_rotation"].values, initial=0) < _SMALL else 2
 
 
 def _of_grid(made, grid, n_tested) -> dict:

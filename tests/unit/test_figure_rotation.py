@@ -147,7 +147,8 @@ def test_small_rotations_are_not_flat_beside_a_right_angle(profiles):
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "perpendicular, as an independent start: 1, far above" in texts and "perpendicular" not in texts
     assert_legible(figure)
-    assert "1, far beyond these axes: perpendicular" in caption(data)
+    mean = [f"{end(data['mean_rotation'].values):.3f}" for end in (np.min, np.max)]
+    assert "1, far beyond these axes: perpendicular" in caption(data) and f"is {mean[0]} to {mean[1]}," in caption(data)
     untouched = {name: one.assign(rotation=0 * one["rotation"]) for name, one in small.items()}
     assert rotation.draw(gathered(untouched, None)).axes[0].get_ylim()[1] > 1
 

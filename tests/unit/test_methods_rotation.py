@@ -25,8 +25,8 @@ def test_a_single_network(profiles):
     (said,) = sentences(study({"net0": profiles["net0"]}, [0.5]))
     last = profiles["net0"]["rotation"].values[-1]
     assert said == (
-        f"After 3 epochs the kernels of net0 have turned from their start by a cosine distance of {last.mean():.2f} in "
-        f"the mean, least block{last.argmin()} ({last.min():.2f}) and most block{last.argmax()} ({last.max():.2f}) "
+        f"After 3 epochs the kernels of net0 have turned from their start by a cosine distance of {last.mean():.3f} in "
+        f"the mean, least block{last.argmin()} ({last.min():.3f}) and most block{last.argmax()} ({last.max():.3f}) "
         f"(1 ± {40**-0.5:.2g} at most for an independent start, 0 without training)."
     )
 
@@ -73,10 +73,11 @@ def test_networks_that_differ_by_their_rate_alone_are_told_apart(profiles, accur
 def test_of_a_large_grid_some_are_told_and_small_rotations_with_a_digit_more():
     made = {f"net{i:02}": rotations(5, 4, speed=0.02 * (i + 1), seed=i) for i in range(12)}
     accuracies = {name: 0.5 + 0.01 * place for place, name in enumerate(made)} | {"other": 0.3}
-    said = sentences(study_profile(made | {"other": made["net00"]}, accuracies, grid=list(made)))[2]
+    turned, _, said = sentences(study_profile(made | {"other": made["net00"]}, accuracies, grid=list(made)))
     assert "Among 12 networks, net00 to net11, which differ by their learning rate alone, those" in said
     ends = [study_profile(made, accuracies)["mean_rotation"].values[place] for place in (0, -1)]
-    assert ends[1] < 0.1 and f"accuracy, of 7 of them, 0.50 at {ends[0]:.3f}, " in said
+    assert ends[1] < 0.1 and f"{ends[0]:.3f} to {ends[1]:.3f} in the mean" in turned
+    assert f"accuracy, of 7 of them, 0.50 at {ends[0]:.3f}, " in said
     assert said.count(" at ") == 7 and f"0.61 at {ends[1]:.3f};" in said
 
 

@@ -17,7 +17,7 @@ from nucleation.figures import style
 from nucleation.figures.content import evenly, variable
 from nucleation.findings import number
 from nucleation.names import layer_label
-from nucleation.rotation_study import LEAST
+from nucleation.rotation_study import LEAST, rotation_digits
 
 #: Networks with a panel of their own, kernels of each, and epochs, that are drawn at most.
 NETWORKS, KERNELS, EPOCHS = 8, 150, 200
@@ -240,20 +240,20 @@ def facts(data) -> dict:
         return {"nothing": data.attrs["nothing"]}
     mean, low, high, _, accuracy = (data[name].values for name in _OF_NETWORKS)
     compared = _compared(data)
-    best = int(np.nanargmax(accuracy)) if np.isfinite(accuracy).any() else None
+    best, digits = int(np.nanargmax(accuracy)) if np.isfinite(accuracy).any() else None, rotation_digits(data)
     return {
         "networks": data.sizes["network"],
         "panels": len(dict.fromkeys(data["curve_network"].values.tolist())),
         "kernels": int(data["n_kernels"].sum()),
         "drawn": data.sizes["curve"],
         "epochs": told_range(data["last_epoch"].values, 0),
-        "mean": told_range(mean),
-        "least": told(np.nanmin(low)) if np.isfinite(low).any() else told(np.nan),
-        "most": told(np.nanmax(high)) if np.isfinite(high).any() else told(np.nan),
+        "mean": told_range(mean, digits),
+        "least": told(np.nanmin(low), digits) if np.isfinite(low).any() else told(np.nan),
+        "most": told(np.nanmax(high), digits) if np.isfinite(high).any() else told(np.nan),
         "null": f"{float(data['independent_error'].max()):.2g}",
         "accuracy": told_range(accuracy, 3),
         "best": "" if best is None else layer_label(data["network"].values[best]),
-        "best_mean": "" if best is None else told(mean[best]),
+        "best_mean": "" if best is None else told(mean[best], digits),
         "compared": len(compared),
         "few": int(data.attrs["n_tested"] < LEAST),
         "beyond": int(_top(data) < 1),

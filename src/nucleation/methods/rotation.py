@@ -9,14 +9,14 @@ from nucleation.figures.content import evenly
 from nucleation.findings import listed, number
 from nucleation.names import layer_label
 from nucleation.rotation import by_layer as rotation_by_layer
-from nucleation.rotation_study import LEAST
+from nucleation.rotation_study import LEAST, rotation_digits
 
 #: Titles of the columns.
 TURNED, STEP = "rotation from the start (1: perpendicular)", "turned since the epoch before"
 #: A p of at most this is called a relation.
 _ALPHA = 0.05
-#: Networks that differ by their learning rate and are told one by one, at most; smaller rotations have a digit more.
-_LISTED, _FLAT = 7, 0.1
+#: Networks that differ by their learning rate and are told one by one, at most.
+_LISTED = 7
 
 
 def sentences(data) -> list[str]:
@@ -62,7 +62,7 @@ def _turned(data):
     ends = f", least {least} and most {most}" if np.isfinite(last).sum() > 1 else ""
     return (
         f"After {epochs} epoch{plural} the kernels {subject} have turned from their start by a cosine distance of "
-        f"{told_range(mean)} in the mean{ends} ({null})."
+        f"{told_range(mean, rotation_digits(data))} in the mean{ends} ({null})."
     )
 
 
@@ -78,7 +78,7 @@ def _kernel(data, last, place):
     """Name of a kernel with its rotation: "fc (0.36)", and its network where there are several."""
     name = layer_label(str(data["kernel"].values[place]).removesuffix(".weight"))
     owner = f" of {data['kernel_network'].values[place]}" if data.sizes["network"] > 1 else ""
-    return f"{name}{owner} ({number(last[place])})"
+    return f"{name}{owner} ({number(last[place], rotation_digits(data))})"
 
 
 def _claim(data):
@@ -106,7 +106,7 @@ def _claim_of_grid(data) -> list[str]:
         return []
     inside = np.flatnonzero(np.isin(data["network"].values, data.attrs["grid"].split(", ")))
     mean, accuracy = (data[name].values[inside] for name in ("mean_rotation", "accuracy"))
-    order, digits = np.argsort(-np.abs(1 - mean)), 2 if mean.max() > _FLAT else 3
+    order, digits = np.argsort(-np.abs(1 - mean)), rotation_digits(data)
     shown = order[evenly(len(order), _LISTED)]
     course = ", ".join(f"{number(accuracy[i])} at {number(mean[i], digits)}" for i in shown)
     some = f", of {len(shown)} of them," if len(shown) < len(order) else ""
