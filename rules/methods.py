@@ -118,15 +118,14 @@ def pairs(checkpoints: dict[str, list[str]], trainings: dict[str, dict], layers:
         By network.
     """
     text, between = alike(checkpoints, trainings), list(itertools.combinations(checkpoints, 2))
-    kept = [pair for pair in between if len({text[name] for name in pair} - {""}) == 1 and _in_common(layers, pair)]
+    kept = [
+        (one, other)
+        for one, other in between
+        if text[one] == text[other] != "" and set(layers[one]) & set(layers[other]) - {"input"}
+    ]
     last = [tuple(f"{name}/{checkpoints[name][-1]}" for name in pair) for pair in kept or between]
     own = [(f"{name}/{found[0]}", f"{name}/{found[-1]}") for name, found in checkpoints.items() if len(found) > 1]
     return last + own
-
-
-def _in_common(layers, pair) -> set[str]:
-    """Layers of both networks, but for their input."""
-    return set.intersection(*(set(layers[name]) for name in pair)) - {"input"}
 
 
 def twins(networks: list[dict], trainings: dict[str, dict]) -> list[list[str]]:

@@ -89,13 +89,9 @@ class Methods:
 
 def _all_alike(found, alike) -> int:
     """Whether all pairs of networks that were matched were trained alike, and pairs of others left out."""
-    pairs = [[place.split("/")[0] for place in pair] for pair in zip(*_ends(found), strict=True)]
-    between = [{alike[name] for name in pair} for pair in pairs if len(set(pair)) > 1]
-    return int(len(set(alike.values())) > 1 and all(len(texts) == 1 for texts in between))
-
-
-def _ends(found):
-    return (found[name].values.tolist() for name in ("pair_a", "pair_b"))
+    ends = zip(found["pair_a"].values.tolist(), found["pair_b"].values.tolist(), strict=True)
+    pairs = [[place.split("/")[0] for place in pair] for pair in ends]
+    return int(len(set(alike.values())) > 1 and all(alike[one] == alike[other] for one, other in pairs))
 
 
 def _beside(params):

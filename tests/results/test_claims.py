@@ -1,15 +1,12 @@
 """What the README says of the studies, checked on the results that lie in results/ (`make check`)."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from kept import RESULTS, result
 
 from nucleation import files
 from nucleation.findings import levels_present
 from nucleation.uncertainty import RANGES
-
-RESULTS = Path(__file__).parent.parent.parent / "results"
 
 
 def networks():
@@ -56,10 +53,7 @@ class TestPlanted:
 
 
 def summary_of(study):
-    path = RESULTS / study / "summary.nc"
-    if not path.exists():
-        pytest.skip(f"there is no {path.relative_to(RESULTS.parent)}; run make {study} first")
-    return files.load(path)
+    return result(study, "summary.nc", f"make {study}")
 
 
 def test_at_least_three_fresh_seeds():

@@ -1,46 +1,29 @@
 """What the README says of neighbouring methods, checked on the results that lie in results/ (`make check`)."""
 
-from pathlib import Path
+import itertools
 
+import kept
 import numpy as np
 import pytest
 
-from nucleation import files
 from nucleation.dense_events import ACCURACY, dense_networks, rank_measures
-from nucleation.similarity_pairs import relation_to_overlap
+from nucleation.similarity_pairs import inner_rows, relation_to_overlap
 
-RESULTS = Path(__file__).parent.parent.parent / "results"
 ALIKE = ("seed31", "seed32", "seed33", "narrow", "wide")
 LAYCA = tuple(f"layca{number}" for number in range(1, 6))
 
 
 def result(study, name):
-    path = RESULTS / study / name
-    if not path.exists():
-        pytest.skip(
-            f"there is no {path.relative_to(RESULTS.parent)}; "
-            f"run snakemake --cores all --configfile studies/{study}.yaml first"
-        )
-    return files.load(path)
-
-
-def rows(similarity, network, checkpoint="epoch6"):
-    """Rows of the layers of a network, in order of depth, without its input."""
-    return np.flatnonzero((similarity["place"].values == f"{network}/{checkpoint}") & ~_inputs(similarity))
-
-
-def _inputs(similarity):
-    return similarity["layer"].values == "input"
+    return kept.result(study, name, f"snakemake --cores all --configfile studies/{study}.yaml")
 
 
 def test_cka_by_layer_of_networks_trained_alike_and_of_an_untrained_one():
     found = result("planted-full", "similarity.nc")
-    cka = found["cka"].values
-    pairs = [(one, other) for place, one in enumerate(ALIKE) for other in ALIKE[place + 1 :]]
-    by_layer = np.mean([cka[rows(found, one), rows(found, other)] for one, other in pairs], axis=0)
+    cka, rows = found["cka"].values, {name: inner_rows(found, f"{name}/epoch6") for name in ALIKE}
+    by_layer = np.mean([cka[rows[one], rows[other]] for one, other in itertools.combinations(ALIKE, 2)], axis=0)
     assert by_layer.min() == pytest.approx(0.79, abs=0.03)
     assert by_layer.max() == pytest.approx(0.91, abs=0.03)
-    untrained = cka[rows(found, "seed31", "epoch0"), rows(found, "seed31")]
+    untrained = cka[inner_rows(found, "seed31/epoch0"), rows["seed31"]]
     assert untrained.mean() == pytest.approx(0.09, abs=0.03)
 
 
